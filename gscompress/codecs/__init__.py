@@ -1,0 +1,1 @@
+"""Codecs: one attribute group to integer symbols and back."""

@@ -1,0 +1,1 @@
+"""Coders: integer symbols to bytes and back."""

@@ -1,0 +1,4 @@
+// The Python module gscompress._native: one bind_* function per component.
+#include <nanobind/nanobind.h>
+
+NB_MODULE(_native, m) { m.doc() = "Native core of gscompress: the loops that are slow in numpy."; }

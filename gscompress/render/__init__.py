@@ -1,0 +1,1 @@
+"""Renderers: the native rasterizer on CPU, gsplat on CUDA."""

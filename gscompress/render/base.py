@@ -1,0 +1,93 @@
+"""What a renderer gives: images, scores and, with torch, gradients. One interface, two backends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gscompress.cameras import Camera
+from gscompress.gaussians import Array, Gaussians
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Progress", "Render", "Renderer", "Scores"]
+
+Progress = Callable[[int, int], None]
+"""Called with (views done, views in all)."""
+
+Background = tuple[float, float, float]
+BLACK: Background = (0.0, 0.0, 0.0)
+
+
+class Render(NamedTuple):
+    """A rendered view: linear blend of colours in 0..1 (not clamped above), and its coverage."""
+
+    image: Array  # [H, W, 3]
+    alpha: Array  # [H, W]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What each Gaussian did in a set of views; w = alpha T is its blending weight at a pixel.
+
+    Attributes:
+        weight_sum: Sum of w over all pixels of all views.
+        weight_sq_sum: Sum of w^2.
+        weight_max: Largest w.
+        hits: Number of pixels to which it contributed.
+        removal_effect: Squared error of the image (summed over pixels and channels) that removing
+            this Gaussian alone would cause: sum of w^2 |c_behind - c|^2, where c_behind is the
+            colour that would be seen through it.
+    """
+
+    weight_sum: Array  # [N]
+    weight_sq_sum: Array  # [N]
+    weight_max: Array  # [N]
+    hits: NDArray[np.int64]  # [N]
+    removal_effect: Array  # [N]
+
+
+class Renderer(Protocol):
+    """A rasterizer with gsplat 1.5.3's image semantics, on some device."""
+
+    name: str
+    """Id in the registry: "cpu" or "gsplat"."""
+    device: str
+    """Human-readable device, for reports."""
+
+    def render(self, scene: Gaussians, camera: Camera, background: Background = BLACK) -> Render:
+        """Render one view."""
+        ...
+
+    def scores(
+        self,
+        scene: Gaussians,
+        cameras: Sequence[Camera],
+        background: Background = BLACK,
+        progress: Progress | None = None,
+    ) -> Scores:
+        """Accumulate the scores of every Gaussian over the cameras; no gradient."""
+        ...
+
+    def rasterize(
+        self,
+        means: Tensor,  # [N, 3]
+        quats: Tensor,  # [N, 4]
+        scales: Tensor,  # [N, 3] activated
+        opacities: Tensor,  # [N] activated
+        sh: Tensor,  # [N, K, 3]
+        camera: Camera,
+        background: Background = BLACK,
+        antialiased: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """Differentiable rendering of torch tensors: image [H, W, 3] and alpha [H, W]."""
+        ...
+
+    def synchronize(self) -> None:
+        """Wait until everything asked of the device is done (for timing)."""
+        ...

@@ -1,0 +1,1 @@
+"""Evaluation of a scene against a reference."""
