@@ -92,7 +92,7 @@ class Gaussians:
     def opacities(self) -> Array:  # [N]
         """Opacities in 0..1: the logistic function of the logits."""
         half = np.float32(0.5)
-        return np.asarray(half * (np.float32(1) + np.tanh(half * self.opacity_logits)))
+        return np.asarray(half * (1 + np.tanh(half * self.opacity_logits)), dtype=np.float32)
 
     @property
     def unit_quats(self) -> Array:  # [N, 4]
