@@ -98,7 +98,7 @@ class Gaussians:
     def unit_quats(self) -> Array:  # [N, 4]
         """Rotations as unit wxyz quaternions."""
         norm = np.sqrt(np.sum(np.square(self.quats, dtype=np.float64), axis=1, keepdims=True))
-        return (self.quats / norm).astype(np.float32)
+        return np.asarray(self.quats / norm, dtype=np.float32)
 
     def select(self, index: NDArray[Any]) -> Gaussians:
         """The Gaussians at ``index`` (a boolean mask, or indices in the wanted order)."""
