@@ -242,4 +242,4 @@ def _store(scene: Gaussians, rows: slice, values: dict[str, Array]) -> None:
     scene.opacity_logits[rows] = values["opacity_logits"][:, 0]
     scene.sh[rows, 0] = values["f_dc"]
     rest = values["f_rest"]
-    scene.sh[rows, 1:] = rest.reshape(len(rest), 3, -1).transpose(0, 2, 1)
+    scene.sh[rows, 1:] = rest.reshape(len(rest), 3, scene.sh.shape[1] - 1).transpose(0, 2, 1)

@@ -234,8 +234,9 @@ def columns(file: PlyFile, table: Table, names: Sequence[str], first: int, block
     whole = [i for i, name in enumerate(names) if table.dtype[name].kind in "iu"]
     with np.errstate(over="ignore", invalid="ignore"):
         if block.dtype.names is None:
-            run = index == list(range(index[0], index[0] + len(index)))
-            picked = block[:, index[0] : index[0] + len(index)] if run else block[:, index]
+            start = index[0] if index else 0
+            run = index == list(range(start, start + len(index)))
+            picked = block[:, start : start + len(index)] if run else block[:, index]
             values: Array = picked.astype(np.float32)
         else:
             values = np.empty((len(block), len(names)), np.float32)
