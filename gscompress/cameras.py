@@ -166,7 +166,7 @@ def _in_folder(folder: Path) -> list[Path]:
     ):
         if (folder / names[0]).is_file():
             return [folder / name for name in names if (folder / name).is_file()]
-    for place in (folder / "sparse" / "0", folder / "sparse", folder):
+    for place in (folder / "sparse" / "0", folder / "sparse", folder / "0", folder):
         for ending in (".bin", ".txt"):
             if all((place / f"{name}{ending}").is_file() for name in ("cameras", "images")):
                 return [place]
