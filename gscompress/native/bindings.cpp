@@ -1,4 +1,11 @@
 // The Python module gscompress._native: one bind_* function per component.
 #include <nanobind/nanobind.h>
 
-NB_MODULE(_native, m) { m.doc() = "Native core of gscompress: the loops that are slow in numpy."; }
+namespace gscompress {
+void bind_geometry(nanobind::module_& m);
+}  // namespace gscompress
+
+NB_MODULE(_native, m) {
+  m.doc() = "Native core of gscompress: the loops that are slow in numpy.";
+  gscompress::bind_geometry(m);
+}
