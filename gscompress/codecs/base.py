@@ -66,7 +66,7 @@ class Decoded:
         limits = (
             np.sort(squared)[[self.count * k // 8 for k in (1, 2, 5)]] if self.count else squared
         )
-        nearness = np.searchsorted(limits, squared, side="left") if self.count else squared
+        nearness = np.searchsorted(limits, squared, side="left")
         return references, nearness.astype(np.uint8)
 
     def step_factors(self, eighths: int) -> NDArray[np.float64]:  # [N]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +27,19 @@ class Classes:
 
     Attributes:
         octaves: How many octaves of importance a class spans.
+        score: What importance is: a field of `gscompress.render.base.Scores`.
+        views: From how many training cameras it is measured; 0 measures nothing.
     """
 
     octaves: int = 2
+    score: Literal["weight_sum", "weight_sq_sum", "weight_max", "removal_effect"] = "weight_sum"
+    views: int = 64
 
     def __post_init__(self) -> None:
         if not 1 <= self.octaves <= 8:
             raise ValueError(f"octaves is {self.octaves}, expected 1 to 8")
+        if self.views < 0:
+            raise ValueError(f"views is {self.views}, expected 0 or more")
 
     def encode(
         self, importance: NDArray[np.floating] | None, decoded: Decoded, streams: StreamWriter
