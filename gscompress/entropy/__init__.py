@@ -1,1 +1,14 @@
 """Coders: integer symbols to bytes and back."""
+
+from gscompress.registry import Registry
+
+__all__ = ["CODERS"]
+
+CODERS = Registry(
+    "coder",
+    "gscompress.coders",
+    {
+        "rans": "gscompress.entropy.rans:Rans",
+        "zstd": "gscompress.entropy.zstd:Zstd",
+    },
+)
