@@ -32,4 +32,13 @@ def decode_planes(
     references: NDArray[np.int32],
     nearness: NDArray[np.uint8],
     classes: NDArray[np.uint8],
+
+# entropy
+class CorruptStream(Exception): ...
+
+def rans_encode(
+    values: NDArray[np.int32], contexts: NDArray[np.uint16] | None, model: int
+) -> bytes: ...
+def rans_decode(
+    data: bytes, count: int, contexts: NDArray[np.uint16] | None
 ) -> NDArray[np.int32]: ...
