@@ -3,9 +3,13 @@
 
 namespace gscompress {
 void bind_geometry(nanobind::module_& m);
+namespace raster {
+void bind_rasterizer(nanobind::module_& m);
+}
 }  // namespace gscompress
 
 NB_MODULE(_native, m) {
   m.doc() = "Native core of gscompress: the loops that are slow in numpy.";
   gscompress::bind_geometry(m);
+  gscompress::raster::bind_rasterizer(m);
 }
