@@ -12,8 +12,8 @@ Compatibility policy: two classes may share an id only if each decodes what the 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
-from importlib.metadata import entry_points
+from collections.abc import Iterable, Mapping
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from gscompress.errors import ConfigError
@@ -58,5 +58,22 @@ class Registry:
             expected="one of " + ", ".join(sorted(self.names())),
         )
 
-    def _outside(self) -> Iterator[Any]:
-        return iter(entry_points(group=self.group))
+    def id_of(self, component: object) -> str:
+        """The id under which the class of ``component`` is registered.
+
+        Raises:
+            ConfigError: It is not registered.
+        """
+        cls = type(component)
+        address = f"{cls.__module__}:{cls.__qualname__}"
+        outside = {entry.name: entry.value for entry in self._outside()}
+        for name, target in {**outside, **self._builtins}.items():
+            if target == address:
+                return name
+        for name in self.names():  # registered through another module than the one that defines it
+            if self.get(name) is cls:
+                return name
+        raise ConfigError(f"{self.kind} {address}", found="a class that is not registered")
+
+    def _outside(self) -> Iterable[EntryPoint]:
+        return entry_points(group=self.group)

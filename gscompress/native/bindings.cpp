@@ -1,4 +1,13 @@
 // The Python module gscompress._native: one bind_* function per component.
 #include <nanobind/nanobind.h>
 
-NB_MODULE(_native, m) { m.doc() = "Native core of gscompress: the loops that are slow in numpy."; }
+namespace gscompress {
+void bind_context(nanobind::module_& m);
+void bind_geometry(nanobind::module_& m);
+}  // namespace gscompress
+
+NB_MODULE(_native, m) {
+  m.doc() = "Native core of gscompress: the loops that are slow in numpy.";
+  gscompress::bind_context(m);
+  gscompress::bind_geometry(m);
+}

@@ -1,0 +1,111 @@
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include <stdexcept>
+
+#include "../arrays.h"
+#include "bits.h"
+#include "morton.h"
+#include "neighbours.h"
+
+namespace nb = nanobind;
+
+namespace gscompress {
+namespace {
+
+using Positions = nb::ndarray<const uint32_t, nb::shape<-1, 3>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Vector = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+auto encode(Positions positions) {
+  const size_t n = positions.shape(0);
+  auto codes = new_array<uint64_t>({n});
+  {
+    nb::gil_scoped_release release;
+    const uint32_t* p = positions.data();
+    for (size_t i = 0; i < n; ++i, p += 3) codes.data()[i] = morton_encode(p[0], p[1], p[2]);
+  }
+  return codes;
+}
+
+auto decode(Vector<uint64_t> codes) {
+  const size_t n = codes.shape(0);
+  auto positions = new_array<uint32_t>({n, 3});
+  {
+    nb::gil_scoped_release release;
+    for (size_t i = 0; i < n; ++i) morton_decode(codes.data()[i], positions.data() + 3 * i);
+  }
+  return positions;
+}
+
+auto neighbours(Positions positions, size_t window) {
+  const size_t n = positions.shape(0);
+  auto references = new_array<int32_t>({n, 2});
+  auto distance = new_array<uint64_t>({n});
+  {
+    nb::gil_scoped_release release;
+    nearest_before(positions.data(), n, window, references.data(), distance.data());
+  }
+  return nb::make_tuple(references, distance);
+}
+
+auto resolve(Vector<int32_t> residuals,
+             nb::ndarray<const int32_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu> references,
+             Vector<bool> trusted, Vector<bool> used) {
+  const size_t n = residuals.shape(0);
+  if (references.shape(0) != n || trusted.shape(0) != n || used.shape(0) != n) {
+    throw std::invalid_argument("residuals, references, trusted and used differ in length");
+  }
+  for (size_t i = 1; i < n; ++i) {
+    if (references(i, 0) < 0 || static_cast<size_t>(references(i, 0)) >= i) {
+      throw std::invalid_argument("a reference comes later");
+    }
+  }
+  auto values = new_array<int32_t>({n});
+  {
+    nb::gil_scoped_release release;
+    resolve_references(residuals.data(), references.data(), trusted.data(), used.data(), n,
+                       values.data());
+  }
+  return values;
+}
+
+void check_widths(const Vector<uint8_t>& widths) {
+  for (size_t i = 0; i < widths.shape(0); ++i) {
+    if (widths.data()[i] > 64) throw std::invalid_argument("a width is over 64 bits");
+  }
+}
+
+nb::bytes pack(Vector<uint64_t> values, Vector<uint8_t> widths) {
+  if (values.shape(0) != widths.shape(0)) throw std::invalid_argument("values and widths differ");
+  check_widths(widths);
+  const auto out = pack_bits(values.data(), widths.data(), values.shape(0));
+  return nb::bytes(reinterpret_cast<const char*>(out.data()), out.size());
+}
+
+auto unpack(nb::bytes data, Vector<uint8_t> widths) {
+  check_widths(widths);
+  auto values = new_array<uint64_t>({widths.shape(0)});
+  bool ok = false;
+  {
+    nb::gil_scoped_release release;
+    ok = unpack_bits(static_cast<const uint8_t*>(data.data()), data.size(), widths.data(),
+                     widths.shape(0), values.data());
+  }
+  if (!ok) throw std::invalid_argument("the bytes do not hold fields of these widths");
+  return values;
+}
+
+}  // namespace
+
+void bind_geometry(nb::module_& m) {
+  m.def("morton_encode", &encode, nb::arg("positions"));
+  m.def("morton_decode", &decode, nb::arg("codes"));
+  m.def("nearest_before", &neighbours, nb::arg("positions"), nb::arg("window"));
+  m.def("resolve_references", &resolve, nb::arg("residuals"), nb::arg("references"),
+        nb::arg("trusted"), nb::arg("used"));
+  m.def("pack_bits", &pack, nb::arg("values"), nb::arg("widths"));
+  m.def("unpack_bits", &unpack, nb::arg("data"), nb::arg("widths"));
+}
+
+}  // namespace gscompress

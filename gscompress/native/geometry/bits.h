@@ -1,0 +1,15 @@
+// Fields of given widths packed into bytes, least significant bit first.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace gscompress {
+
+std::vector<uint8_t> pack_bits(const uint64_t* values, const uint8_t* widths, size_t count);
+
+// False if the widths do not add up to the bytes given (padding bits must be zero).
+bool unpack_bits(const uint8_t* bytes, size_t size, const uint8_t* widths, size_t count,
+                 uint64_t* values);
+
+}  // namespace gscompress

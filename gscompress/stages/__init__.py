@@ -1,0 +1,7 @@
+"""Stages: a scene to a scene that costs fewer bytes; encoder side only."""
+
+from gscompress.registry import Registry
+
+__all__ = ["STAGES"]
+
+STAGES = Registry("stage", "gscompress.stages", {})
