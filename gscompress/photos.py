@@ -83,7 +83,7 @@ def load_image(path: StrPath) -> Array:  # [H, W, 3]
 
     with open_input(path) as file:
         try:
-            pixels = np.asarray(iio.imread(file, extension=Path(path).suffix.lower() or None))
+            pixels = np.asarray(iio.imread(file, extension=Path(path).suffix.lower() or ".png"))
         except Exception as error:  # decoders raise anything on damaged files
             raise InputError(
                 path,
