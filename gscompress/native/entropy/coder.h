@@ -1,0 +1,36 @@
+// The coder `rans`: integers with contexts to bytes and back.
+//
+// Stream: one byte (bits 0-2 the model, bit 3 set for four lanes instead of one, the rest 0), the
+// number of values as a varint, then what the model needs. See the file of each model.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "bytes.h"
+
+namespace gscompress::entropy {
+
+enum class Model : std::uint8_t { kConstant = 0, kStatic = 1, kAdaptive = 2, kBinary = 3 };
+
+// `contexts` is empty (one context) or has one entry for each value.
+struct Input {
+  std::span<const std::int32_t> values;
+  std::span<const std::uint16_t> contexts;
+};
+
+Bytes encode(const Input& input, Model model);
+
+// The number of values that the stream says it holds.
+std::size_t stored_count(std::span<const std::uint8_t> data);
+
+// Fills `out`; throws CorruptStream unless the stream is one of out.size() values in these contexts.
+void decode(std::span<const std::uint8_t> data, std::span<const std::uint16_t> contexts,
+            std::span<std::int32_t> out);
+
+// The models. Encoders append to `out` and return the number of lanes they used.
+int encode_static(Bytes& out, const Input& input);
+void decode_static(ByteReader& in, int lanes, std::span<const std::uint16_t> contexts,
+                   std::span<std::int32_t> out);
+
+}  // namespace gscompress::entropy

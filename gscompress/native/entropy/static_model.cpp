@@ -1,0 +1,119 @@
+// Static model: one table per group of contexts, stored before the symbols.
+// Stream: varint size of the head, head (static_tables.cpp), states, words (rans.h).
+#include <algorithm>
+#include <vector>
+
+#include "coder.h"
+#include "rans.h"
+#include "scheme.h"
+#include "static_tables.h"
+
+namespace gscompress::entropy {
+
+namespace {
+
+constexpr std::size_t kManyValues = 2048;  // from here on four lanes (16 bytes) are worth it
+
+std::vector<Counts> count_tokens(const Input& input, const TokenScheme& scheme) {
+  std::size_t contexts = 1;
+  if (!input.contexts.empty()) {
+    contexts += *std::max_element(input.contexts.begin(), input.contexts.end());
+  }
+  std::vector<Counts> counts(contexts);
+  for (std::size_t i = 0; i < input.values.size(); ++i) {
+    const std::size_t context = input.contexts.empty() ? 0 : input.contexts[i];
+    ++counts[context][scheme.token(scheme.folded(input.values[i]))];
+  }
+  return counts;
+}
+
+struct OneEncoder {
+  const EncodeTable* table;
+  const EncodeEntry& entry(std::size_t /*i*/, std::uint32_t token) const { return (*table)[token]; }
+};
+
+struct ContextEncoder {
+  const std::uint16_t* contexts;
+  const EncodeTable* const* table_of;
+  const EncodeEntry& entry(std::size_t i, std::uint32_t token) const {
+    return (*table_of[contexts[i]])[token];
+  }
+};
+
+struct OneDecoder {
+  const DecodeTable* only;
+  const DecodeTable& table(std::size_t /*i*/) const { return *only; }
+  void learn(std::size_t /*i*/, std::ptrdiff_t /*line*/) const {}
+};
+
+struct ContextDecoder {
+  const std::uint16_t* contexts;
+  const DecodeTable* const* table_of;
+  const DecodeTable& table(std::size_t i) const { return *table_of[contexts[i]]; }
+  void learn(std::size_t /*i*/, std::ptrdiff_t /*line*/) const {}
+};
+
+// Pointers by context, so that the loops need one look-up.
+template <class Table>
+std::vector<const Table*> by_context(const std::vector<std::uint8_t>& table_of,
+                                     const std::vector<Table>& tables) {
+  std::vector<const Table*> pointers(table_of.size());
+  for (std::size_t c = 0; c < table_of.size(); ++c) pointers[c] = &tables[table_of[c]];
+  return pointers;
+}
+
+template <class Model>
+int encode_with(Bytes& out, const Model& model, const TokenScheme& scheme,
+                std::span<const std::int32_t> values) {
+  if (values.size() < kManyValues) {
+    encode_values<1>(out, model, scheme, values);
+    return 1;
+  }
+  encode_values<4>(out, model, scheme, values);
+  return 4;
+}
+
+template <class Model>
+void decode_with(ByteReader& in, int lanes, Model model, const TokenScheme& scheme,
+                 std::span<std::int32_t> out) {
+  if (lanes == 1) {
+    decode_values<1>(in, model, scheme, out);
+  } else {
+    decode_values<4>(in, model, scheme, out);
+  }
+}
+
+}  // namespace
+
+int encode_static(Bytes& out, const Input& input) {
+  const TokenScheme scheme = choose_scheme(input.values);
+  const StaticTables head = write_tables(out, scheme, count_tokens(input, scheme));
+  std::vector<EncodeTable> tables(head.freqs.size());
+  for (std::size_t k = 0; k < tables.size(); ++k) build(tables[k], head.freqs[k]);
+  if (tables.size() == 1) return encode_with(out, OneEncoder{&tables[0]}, scheme, input.values);
+  const auto table_of = by_context(head.table_of, tables);
+  return encode_with(out, ContextEncoder{input.contexts.data(), table_of.data()}, scheme,
+                     input.values);
+}
+
+void decode_static(ByteReader& in, int lanes, std::span<const std::uint16_t> contexts,
+                   std::span<std::int32_t> out) {
+  const std::uint32_t head_size = in.varint();
+  const StaticTables head = read_tables(in.take(head_size));
+  const std::size_t used =
+      contexts.empty() ? 1 : std::size_t{1} + *std::max_element(contexts.begin(), contexts.end());
+  if (used > head.table_of.size()) throw CorruptStream("a context has no table");
+  if (contexts.empty() && head.table_of.size() > 1) throw CorruptStream("contexts are missing");
+  std::vector<DecodeTable> tables(head.freqs.size());
+  for (std::size_t k = 0; k < tables.size(); ++k) {
+    tables[k].build(head.freqs[k], head.scheme.direct());
+  }
+  if (tables.size() == 1) {
+    decode_with(in, lanes, OneDecoder{&tables[0]}, head.scheme, out);
+    return;
+  }
+  const auto table_of = by_context(head.table_of, tables);
+  decode_with(in, lanes, ContextDecoder{contexts.data(), table_of.data()}, head.scheme, out);
+}
+
+}  // namespace gscompress::entropy
