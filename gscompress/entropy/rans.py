@@ -19,7 +19,7 @@ from gscompress.errors import ConfigError, CorruptFileError
 
 __all__ = ["Rans"]
 
-_MODELS = {"auto": -1, "static": 1, "adaptive": 2, "binary": 3}
+_MODELS = {"auto": 7, "static": 1, "adaptive": 2}
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Rans:
     def encode(self, symbols: Symbols) -> bytes:
         """Encode all symbols; see ``gscompress.entropy.base.Coder``."""
         values, contexts = _arrays(symbols.values, symbols.contexts)
-        return _native.rans_encode(values, contexts, max(1, _MODELS[self.model]))
+        return _native.rans_encode(values, contexts, _MODELS[self.model])
 
     def decode(
         self, data: bytes, count: int, contexts: NDArray[np.uint16] | None = None
