@@ -74,7 +74,7 @@ class Learner {
     shape_.resize(tokens_.size());
     for (std::uint32_t k = 0; k < shape_.size(); ++k) sum += shape_weight(k, head.slope);
     for (std::uint32_t k = 0; k < shape_.size(); ++k) {
-      shape_[k] = (std::uint64_t{shape_weight(k, head.slope)} << 16) * kShapeCounts / sum;
+      shape_[k] = (std::uint64_t{shape_weight(k, head.slope)} << 8) * kShapeCounts / sum;
     }
   }
 
@@ -87,18 +87,18 @@ class Learner {
     return --table.wait == 0;
   }
 
+  // Frequencies by line.
   Freqs rebuild(Table& table) {
     if (table.total >= window_) halve(table);
     if (all_.total >= kWindow.back()) halve(all_);
     table.wait = std::clamp(table.total / 4, 1u, kLongestWait);
-    Weights weights{};
-    const std::uint64_t all = all_.total + kShapeCounts;
+    Weights weights;
+    const std::uint64_t share = (std::uint64_t{kPriorCounts} << 32) / (all_.total + kShapeCounts);
     for (std::size_t line = 0; line < tokens_.size(); ++line) {
-      const std::uint64_t prior =
-          ((std::uint64_t{all_.counts[line]} << 16) + shape_[line]) * kPriorCounts / all;
-      weights[tokens_[line]] = (std::uint64_t{table.counts[line]} << 16) + prior + 1;
+      const std::uint64_t all = (std::uint64_t{all_.counts[line]} << 8) + shape_[line];
+      weights[line] = (std::uint64_t{table.counts[line]} << 16) + (all * share >> 24) + 1;
     }
-    return normalise(weights);
+    return normalise(weights, tokens_.size());
   }
 
   const std::vector<std::uint8_t>& tokens() const { return tokens_; }
@@ -114,7 +114,7 @@ class Learner {
 
   std::uint32_t window_;
   std::vector<std::uint8_t> tokens_;    // [lines]
-  std::vector<std::uint64_t> shape_;    // [lines] starting counts in units of 2^-16
+  std::vector<std::uint64_t> shape_;    // [lines] starting counts in units of 2^-8
   Table all_;
 };
 
@@ -155,9 +155,8 @@ std::uint64_t learn_all(const Head& head, const Input& input, Slots* slots) {
     const Freqs freqs = learner.rebuild(coding.table);
     std::uint32_t start = 0;
     for (std::size_t line = 0; line < learner.tokens().size(); ++line) {
-      const std::uint16_t freq = freqs[learner.tokens()[line]];
-      coding.slots[line] = {static_cast<std::uint16_t>(start), freq};
-      start += freq;
+      coding.slots[line] = {static_cast<std::uint16_t>(start), freqs[line]};
+      start += freqs[line];
     }
   };
   const TokenScheme& scheme = head.shape.scheme;
@@ -255,7 +254,8 @@ class Decoder {
   }
 
   void rebuild(Coding& coding) {
-    coding.decode.build(learner_.rebuild(coding.counts), head_.shape.scheme.direct());
+    coding.decode.build(learner_.tokens(), learner_.rebuild(coding.counts),
+                        head_.shape.scheme.direct());
   }
 
   const Head& head_;

@@ -1,5 +1,6 @@
 // Static model: one table per group of contexts, stored before the symbols.
 // Stream: varint size of the head, head (static_tables.cpp), states, words (rans.h).
+#include <array>
 #include <vector>
 
 #include "coder.h"
@@ -10,6 +11,19 @@
 namespace gscompress::entropy {
 
 namespace {
+
+// A table whose lines are the tokens that have a frequency.
+void build_used(DecodeTable& table, const Freqs& freqs, std::uint32_t direct_tokens) {
+  std::array<std::uint8_t, kMaxTokens> tokens;
+  Freqs used{};
+  std::size_t lines = 0;
+  for (int token = 0; token < kMaxTokens; ++token) {
+    if (freqs[token] == 0) continue;
+    tokens[lines] = static_cast<std::uint8_t>(token);
+    used[lines++] = freqs[token];
+  }
+  table.build({tokens.data(), lines}, used, direct_tokens);
+}
 
 struct OneEncoder {
   const EncodeTable* table;
@@ -66,7 +80,7 @@ void decode_static(ByteReader& in, int lanes, std::span<const std::uint16_t> con
   check_contexts(contexts, head.table_of.size());
   std::vector<DecodeTable> tables(head.freqs.size());
   for (std::size_t k = 0; k < tables.size(); ++k) {
-    tables[k].build(head.freqs[k], head.scheme.direct());
+    build_used(tables[k], head.freqs[k], head.scheme.direct());
   }
   if (tables.size() == 1) {
     decode_with(in, lanes, OneDecoder{&tables[0]}, head.scheme, out);
