@@ -9,6 +9,7 @@ CODERS = Registry(
     "gscompress.coders",
     {
         "rans": "gscompress.entropy.rans:Rans",
+        "torchac": "gscompress.entropy.torchac:Torchac",
         "zstd": "gscompress.entropy.zstd:Zstd",
     },
 )

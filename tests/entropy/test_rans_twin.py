@@ -26,9 +26,7 @@ def test_native_decodes_as_the_twin(n, low, high, kinds):
     values = np.clip(np.rint(values), INT32.min, INT32.max).astype(np.int32)
     values[:3] = [1, 2, 1]
     data = equal(values, contexts if kinds > 1 else None)
-    np.testing.assert_array_equal(
-        Rans().decode(data, n, contexts if kinds > 1 else None), values
-    )
+    np.testing.assert_array_equal(Rans().decode(data, n, contexts if kinds > 1 else None), values)
 
 
 def test_extremes():
