@@ -19,7 +19,7 @@ from gscompress.errors import ConfigError, CorruptFileError
 
 __all__ = ["Rans"]
 
-_MODELS = {"auto": 7, "static": 1, "adaptive": 2}
+_MODELS = {"auto": 7, "static": 1, "adaptive": 2, "binary": 3}
 
 
 @dataclass(frozen=True)

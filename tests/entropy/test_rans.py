@@ -11,7 +11,7 @@ from gscompress.entropy.rans import Rans
 from gscompress.errors import ConfigError, CorruptFileError
 
 INT32 = np.iinfo(np.int32)
-MODELS = ["static", "adaptive", "auto"]
+MODELS = ["static", "adaptive", "binary", "auto"]
 
 
 def laplacian(n, contexts, low, high, seed=0):

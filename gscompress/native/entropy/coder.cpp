@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint8_t kModelMask = 7;
 constexpr std::uint8_t kFourLanes = 8;
+constexpr std::size_t kFewValues = 4096;  // up to so many the time of the binary model does not matter
 
 bool constant(std::span<const std::int32_t> values) {
   return std::all_of(values.begin(), values.end(), [&](std::int32_t v) { return v == values[0]; });
@@ -47,6 +48,11 @@ Bytes encode(const Input& input, Model model) {
     put_varint(out, fold(static_cast<std::uint32_t>(input.values[0])));
     return out;
   }
+  Bytes binary = start(Model::kBinary, input);
+  if (model == Model::kBinary || (model == Model::kAuto && input.values.size() <= kFewValues)) {
+    encode_binary(binary, input);
+    if (model == Model::kBinary) return binary;
+  }
   const Tokens tokens = make_tokens(input);
   Bytes best;
   std::size_t limit = std::numeric_limits<std::size_t>::max();
@@ -61,7 +67,8 @@ Bytes encode(const Input& input, Model model) {
     if (lanes == 4) adaptive[0] |= kFourLanes;
     if (lanes != 0 && adaptive.size() < limit) best = std::move(adaptive);
   }
-  return best;
+  const bool tried = model == Model::kAuto && input.values.size() <= kFewValues;
+  return tried && binary.size() < best.size() ? binary : best;
 }
 
 std::size_t stored_count(std::span<const std::uint8_t> data) {
@@ -90,6 +97,8 @@ void decode(std::span<const std::uint8_t> data, std::span<const std::uint16_t> c
     decode_static(in, lanes, contexts, out);
   } else if (model == Model::kAdaptive) {
     decode_adaptive(in, lanes, contexts, out);
+  } else if (model == Model::kBinary && lanes == 1) {
+    decode_binary(in, contexts, out);
   } else {
     throw CorruptStream("the model is unknown");
   }

@@ -22,7 +22,8 @@ struct Input {
   std::span<const std::uint16_t> contexts;
 };
 
-// kAuto: static, or adaptive where that saves 1/256 at least (it takes three times as long to decode).
+// kAuto: static, or adaptive where that saves 1/256 at least (it takes thrice as long to decode); few
+// values may also be binary.
 Bytes encode(const Input& input, Model model);
 
 // The number of values that the stream says it holds.
@@ -42,9 +43,12 @@ struct Tokens {
 // returns 0, and `out` is of no use, once it knows that it would take more than `limit` bytes.
 int encode_static(Bytes& out, const Input& input, const Tokens& tokens);
 int encode_adaptive(Bytes& out, const Input& input, const Tokens& tokens, std::size_t limit);
+void encode_binary(Bytes& out, const Input& input);
 void decode_static(ByteReader& in, int lanes, std::span<const std::uint16_t> contexts,
                    std::span<std::int32_t> out);
 void decode_adaptive(ByteReader& in, int lanes, std::span<const std::uint16_t> contexts,
                      std::span<std::int32_t> out);
+void decode_binary(ByteReader& in, std::span<const std::uint16_t> contexts,
+                   std::span<std::int32_t> out);
 
 }  // namespace gscompress::entropy
