@@ -61,12 +61,15 @@ class RangeDecoder:
         else:
             self.code -= bound
             self.range -= bound
+        self.settle()
+        return bit
+
+    def settle(self):
         while self.range < 1 << 24:
             octet = self.data[self.position] if self.position < len(self.data) else 0
             self.position += 1
             self.code = self.code << 8 | octet
             self.range <<= 8
-        return bit
 
     def bit(self, model):
         bit = self.split((self.range >> 16) * ((model.fast + model.slow + 1) >> 1))
@@ -75,8 +78,14 @@ class RangeDecoder:
 
     def raw(self, count):
         value = 0
-        for _ in range(count):
-            value = value << 1 | self.split(self.range >> 1)
+        while count > 0:
+            bits = min(count, 8)
+            count -= bits
+            self.range >>= bits
+            part = min(self.code // self.range, (1 << bits) - 1)
+            self.code -= part * self.range
+            value = value << bits | part
+            self.settle()
         return value
 
     def golomb(self, model):
