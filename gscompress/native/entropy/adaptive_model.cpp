@@ -20,12 +20,12 @@ namespace gscompress::entropy {
 
 namespace {
 
-constexpr std::uint32_t kPriorCounts = 6;
+constexpr std::uint32_t kPriorCounts = 16;
 constexpr std::uint32_t kShapeCounts = 4;  // weight of the starting shape in the counts of all
-constexpr std::uint32_t kLongestWait = 256;
+constexpr std::uint32_t kLongestWait = 128;
 constexpr int kSlopeBits = 5;
 constexpr int kWindows = 4;
-constexpr std::array<std::uint32_t, kWindows> kWindow = {1u << 9, 1u << 11, 1u << 13, 1u << 20};
+constexpr std::array<std::uint32_t, kWindows> kWindow = {1u << 7, 1u << 9, 1u << 11, 1u << 20};
 
 struct Head {
   StreamShape shape;
@@ -91,7 +91,7 @@ class Learner {
   Freqs rebuild(Table& table) {
     if (table.total >= window_) halve(table);
     if (all_.total >= kWindow.back()) halve(all_);
-    table.wait = std::clamp(table.total / 4, 1u, kLongestWait);
+    table.wait = std::clamp(table.total / 8, 1u, kLongestWait);
     Weights weights;
     const std::uint64_t share = (std::uint64_t{kPriorCounts} << 32) / (all_.total + kShapeCounts);
     for (std::size_t line = 0; line < tokens_.size(); ++line) {

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint8_t kModelMask = 7;
 constexpr std::uint8_t kFourLanes = 8;
+constexpr std::size_t kWorthSlower = 256;  // adaptive must save 1 / kWorthSlower of static
 constexpr std::size_t kFewValues = 4096;  // up to so many the time of the binary model does not matter
 
 bool constant(std::span<const std::int32_t> values) {
@@ -48,27 +49,32 @@ Bytes encode(const Input& input, Model model) {
     put_varint(out, fold(static_cast<std::uint32_t>(input.values[0])));
     return out;
   }
-  Bytes binary = start(Model::kBinary, input);
-  if (model == Model::kBinary || (model == Model::kAuto && input.values.size() <= kFewValues)) {
-    encode_binary(binary, input);
-    if (model == Model::kBinary) return binary;
+  const bool any = model == Model::kSmallest;
+  const bool fast = any || model == Model::kAuto;
+  Bytes best;
+  const auto keep_smaller = [&best](Bytes bytes) {
+    if (best.empty() || bytes.size() < best.size()) best = std::move(bytes);
+  };
+  if (any || model == Model::kBinary || (fast && input.values.size() <= kFewValues)) {
+    best = start(Model::kBinary, input);
+    encode_binary(best, input);
+    if (model == Model::kBinary) return best;
   }
   const Tokens tokens = make_tokens(input);
-  Bytes best;
   std::size_t limit = std::numeric_limits<std::size_t>::max();
-  if (model != Model::kAdaptive) {
-    best = start(Model::kStatic, input);
-    if (encode_static(best, input, tokens) == 4) best[0] |= kFourLanes;
-    limit = best.size() - best.size() / 256;
+  if (fast || model == Model::kStatic) {
+    Bytes bytes = start(Model::kStatic, input);
+    if (encode_static(bytes, input, tokens) == 4) bytes[0] |= kFourLanes;
+    limit = bytes.size() - (any ? 0 : bytes.size() / kWorthSlower);
+    keep_smaller(std::move(bytes));
   }
-  if (model != Model::kStatic) {
-    Bytes adaptive = start(Model::kAdaptive, input);
-    const int lanes = encode_adaptive(adaptive, input, tokens, limit);
-    if (lanes == 4) adaptive[0] |= kFourLanes;
-    if (lanes != 0 && adaptive.size() < limit) best = std::move(adaptive);
+  if (fast || model == Model::kAdaptive) {
+    Bytes bytes = start(Model::kAdaptive, input);
+    const int lanes = encode_adaptive(bytes, input, tokens, limit);
+    if (lanes == 4) bytes[0] |= kFourLanes;
+    if (lanes != 0 && bytes.size() < limit) keep_smaller(std::move(bytes));
   }
-  const bool tried = model == Model::kAuto && input.values.size() <= kFewValues;
-  return tried && binary.size() < best.size() ? binary : best;
+  return best;
 }
 
 std::size_t stored_count(std::span<const std::uint8_t> data) {

@@ -14,7 +14,16 @@
 
 namespace gscompress::entropy {
 
-enum class Model : std::uint8_t { kConstant = 0, kStatic = 1, kAdaptive = 2, kBinary = 3, kAuto = 7 };
+enum class Model : std::uint8_t {
+  kConstant = 0,
+  kStatic = 1,
+  kAdaptive = 2,
+  kBinary = 3,
+  // Never in a stream: what the encoder may choose from.
+  kSmallest = 6,  // all
+  kAuto = 7,      // static, or adaptive where that saves 1/256 at least (it takes thrice as long to
+                  // decode); few values may also be binary
+};
 
 // `contexts` is empty (one context) or has one entry for each value.
 struct Input {
@@ -22,8 +31,6 @@ struct Input {
   std::span<const std::uint16_t> contexts;
 };
 
-// kAuto: static, or adaptive where that saves 1/256 at least (it takes thrice as long to decode); few
-// values may also be binary.
 Bytes encode(const Input& input, Model model);
 
 // The number of values that the stream says it holds.
