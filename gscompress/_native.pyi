@@ -4,9 +4,34 @@ from numpy.typing import NDArray
 # geometry
 def morton_encode(positions: NDArray[np.uint32]) -> NDArray[np.uint64]: ...
 def morton_decode(codes: NDArray[np.uint64]) -> NDArray[np.uint32]: ...
-def nearest_before(positions: NDArray[np.uint32], window: int) -> NDArray[np.int32]: ...
+def nearest_before(
+    positions: NDArray[np.uint32], window: int
+) -> tuple[NDArray[np.int32], NDArray[np.uint64]]: ...
+def resolve_references(
+    residuals: NDArray[np.int32],
+    references: NDArray[np.int32],
+    trusted: NDArray[np.bool_],
+    used: NDArray[np.bool_],
+) -> NDArray[np.int32]: ...
 def pack_bits(values: NDArray[np.uint64], widths: NDArray[np.uint8]) -> bytes: ...
 def unpack_bits(data: bytes, widths: NDArray[np.uint8]) -> NDArray[np.uint64]: ...
+
+# context
+class BrokenStream(Exception): ...
+
+def encode_planes(
+    planes: NDArray[np.int32],
+    specs: NDArray[np.int32],
+    references: NDArray[np.int32],
+    nearness: NDArray[np.uint8],
+    classes: NDArray[np.uint8],
+) -> bytes: ...
+def decode_planes(
+    data: bytes,
+    specs: NDArray[np.int32],
+    references: NDArray[np.int32],
+    nearness: NDArray[np.uint8],
+    classes: NDArray[np.uint8],
 
 # entropy
 class CorruptStream(Exception): ...
@@ -17,3 +42,32 @@ def rans_encode(
 def rans_decode(
     data: bytes, count: int, contexts: NDArray[np.uint16] | None
 ) -> NDArray[np.int32]: ...
+
+# rasterizer
+def simd_levels() -> list[str]: ...
+
+class Rasterizer:
+    def __init__(self, *, threads: int, simd: str | None = None) -> None: ...
+    @property
+    def simd(self) -> str: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def visible(self) -> int: ...
+    @property
+    def pairs(self) -> int: ...
+    def forward(
+        self,
+        means: NDArray[np.float32],
+        quats: NDArray[np.float32],
+        scales: NDArray[np.float32],
+        opacities: NDArray[np.float32],
+        sh: NDArray[np.float32],
+        viewmat: NDArray[np.float64],
+        focal: tuple[float, float, float, float],
+        *,
+        background: tuple[float, float, float],
+        antialiased: bool,
+        image: NDArray[np.float32],
+        alpha: NDArray[np.float32],
+    ) -> None: ...

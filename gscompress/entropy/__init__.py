@@ -8,6 +8,7 @@ CODERS = Registry(
     "coder",
     "gscompress.coders",
     {
+        "mix": "gscompress.entropy.mix:Mix",
         "rans": "gscompress.entropy.rans:Rans",
         "torchac": "gscompress.entropy.torchac:Torchac",
         "zstd": "gscompress.entropy.zstd:Zstd",

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from gscompress.errors import InputError
+from gscompress.files import StrPath
 
-__all__ = ["atomic_write"]
+__all__ = ["atomic_write", "refuse_existing"]
 
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str], *, overwrite: bool = True) -> Iterator[BinaryIO]:
+def atomic_write(path: StrPath, *, overwrite: bool = True) -> Iterator[BinaryIO]:
     """Open a temporary file beside ``path`` for writing and rename it when the block succeeds.
 
     The data is on the disk before the rename. If the block raises, the temporary file is removed
@@ -31,8 +32,10 @@ def atomic_write(path: str | os.PathLike[str], *, overwrite: bool = True) -> Ite
         InputError: The file exists and ``overwrite`` is false, or its folder cannot be written.
     """
     target = Path(path)
-    if not overwrite and target.exists():
-        raise _exists(target)
+    if not overwrite:
+        refuse_existing(target)
+    if target.is_dir():
+        raise InputError(path, found="a directory", expected="a file name")
     temporary = target.with_name(f"{target.name}.tmp-{secrets.token_hex(4)}")
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
@@ -55,12 +58,22 @@ def atomic_write(path: str | os.PathLike[str], *, overwrite: bool = True) -> Ite
     _sync_folder(target.parent)
 
 
+def refuse_existing(path: StrPath) -> None:
+    """Refuse to write over something.
+
+    Raises:
+        InputError: ``path`` exists.
+    """
+    if os.path.lexists(path):
+        raise _exists(Path(path))
+
+
 def _exists(target: Path) -> InputError:
     return InputError(
         target,
         found="the file exists",
         expected="a new name",
-        remedy="Choose another name, or allow overwriting (--overwrite on the command line)",
+        remedy="Choose another name, or allow overwriting (-w on the command line)",
     )
 
 

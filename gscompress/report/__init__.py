@@ -1,1 +1,6 @@
 """Evaluation of a scene against a reference."""
+
+from gscompress.report.evaluate import evaluate
+from gscompress.report.report import Picture, Protocol, Report, SceneFacts, Scores, View
+
+__all__ = ["Picture", "Protocol", "Report", "SceneFacts", "Scores", "View", "evaluate"]

@@ -1,0 +1,5 @@
+"""``python -m gscompress``."""
+
+from gscompress.cli import main
+
+main()
