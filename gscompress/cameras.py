@@ -128,7 +128,9 @@ def find_cameras(scene_path: StrPath) -> Path | None:
     return None
 
 
-def split(cameras: Sequence[Camera], source: StrPath) -> tuple[list[Camera], list[Camera]]:
+def split(
+    cameras: Sequence[Camera], source: StrPath | None = None
+) -> tuple[list[Camera], list[Camera]]:
     """Divide cameras into train and test; each keeps the order of ``cameras``.
 
     A split.json ``{"train": [names], "test": [names]}`` beside the cameras decides; cameras that
@@ -138,23 +140,28 @@ def split(cameras: Sequence[Camera], source: StrPath) -> tuple[list[Camera], lis
 
     Args:
         cameras: All cameras.
-        source: What they were loaded from.
+        source: What they were loaded from; None: no file decides.
 
     Raises:
         InputError: split.json is damaged, names an unknown camera, or one in both parts.
     """
-    folder = _dataset_folder(Path(source))
-    if (folder / "split.json").is_file():
-        return _split_by_file(cameras, folder / "split.json")
-    if (folder / "transforms_train.json").is_file() and (folder / "transforms_test.json").is_file():
-        names = {camera.name for camera in load_cameras(folder / "transforms_test.json")}
-        held_out = [camera.name in names for camera in cameras]
-    else:
-        order = sorted(range(len(cameras)), key=lambda i: cameras[i].name)
-        test = set(order[::TEST_EVERY]) if len(cameras) > 1 else set()
-        held_out = [i in test for i in range(len(cameras))]
-    train = [camera for camera, out in zip(cameras, held_out, strict=True) if not out]
-    return train, [camera for camera, out in zip(cameras, held_out, strict=True) if out]
+    if source is not None:
+        folder = _dataset_folder(Path(source))
+        if (folder / "split.json").is_file():
+            return _split_by_file(cameras, folder / "split.json")
+        parts = [folder / f"transforms_{part}.json" for part in ("train", "test")]
+        if all(part.is_file() for part in parts):
+            names = {camera.name for camera in load_cameras(parts[1])}
+            return (
+                [camera for camera in cameras if camera.name not in names],
+                [camera for camera in cameras if camera.name in names],
+            )
+    order = sorted(range(len(cameras)), key=lambda i: cameras[i].name)
+    held_out = set(order[::TEST_EVERY]) if len(cameras) > 1 else set()
+    return (
+        [camera for i, camera in enumerate(cameras) if i not in held_out],
+        [camera for i, camera in enumerate(cameras) if i in held_out],
+    )
 
 
 def _in_folder(folder: Path) -> list[Path]:
