@@ -140,7 +140,7 @@ def split(
 
     Args:
         cameras: All cameras.
-        source: What they were loaded from; None: no file decides.
+        source: What they were loaded from; None: nothing lies beside them.
 
     Raises:
         InputError: split.json is damaged, names an unknown camera, or one in both parts.
