@@ -104,7 +104,7 @@ def test_reads_every_degree_in_every_form(tmp_path: Path, degree: int, form: str
     assert_same(PlyFormat().load(path), scene)
 
 
-@pytest.mark.parametrize("n", [0, 1, BLOCK_ROWS - 1, BLOCK_ROWS, BLOCK_ROWS + 1])
+@pytest.mark.parametrize("n", [0, 1, BLOCK_ROWS, BLOCK_ROWS + 1])
 @pytest.mark.parametrize("text", [False, True])
 def test_reads_any_number_of_rows(tmp_path: Path, n: int, text: bool) -> None:
     scene = make_scene(n, 0)
@@ -397,8 +397,10 @@ def test_names_the_row_of_text_that_is_no_numbers(tmp_path: Path, row: str) -> N
 # Saving
 
 
-@pytest.mark.parametrize("degree", range(5))
-@pytest.mark.parametrize("n", [0, 1, BLOCK_ROWS + 1])
+@pytest.mark.parametrize(
+    ("n", "degree"),
+    [*((1, degree) for degree in range(5)), (0, 0), (0, 3), (BLOCK_ROWS, 0), (BLOCK_ROWS + 1, 1)],
+)
 def test_writes_the_layout_that_plyfile_reads(tmp_path: Path, n: int, degree: int) -> None:
     scene = make_scene(n, degree)
     save(scene, tmp_path / "a.ply")
@@ -452,7 +454,7 @@ def scenes(draw: st.DrawFn) -> Gaussians:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(scene=scenes(), text=st.booleans(), order=st.sampled_from("<>"))
 def test_round_trips(tmp_path: Path, scene: Gaussians, text: bool, order: str) -> None:
@@ -508,21 +510,20 @@ def test_survives_mutated_files(tmp_path: Path) -> None:
     ]
     path = tmp_path / "mutant.ply"
     refusals = 0
-    tracemalloc.start()
-    try:
-        for i in range(1500):
-            path.write_bytes(mutate(seeds[i % len(seeds)], rng))
-            tracemalloc.reset_peak()
-            start = time.perf_counter()
-            try:
-                scene = PlyFormat().load(path)
-                scene.validate()
-            except InputError:
-                refusals += 1
-            assert time.perf_counter() - start < 5  # no hang; it takes milliseconds
-            assert tracemalloc.get_traced_memory()[1] < 8e6
-    finally:
-        tracemalloc.stop()
+    for i in range(1500):
+        path.write_bytes(mutate(seeds[i % len(seeds)], rng))
+        if i % 10 == 0:  # tracing makes everything slower
+            tracemalloc.start()
+        start = time.perf_counter()
+        try:
+            PlyFormat().load(path).validate()
+        except InputError:
+            refusals += 1
+        assert time.perf_counter() - start < 5  # no hang; it takes milliseconds
+        if tracemalloc.is_tracing():
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert peak < 8e6
     assert 500 < refusals < 1500  # the mutations neither all miss nor all destroy
 
 
