@@ -37,6 +37,8 @@ class Extent:
             to what surrounds it, in the median over the opacity-weighted area.
         detail_radius: Distance from where the detail is, within which half of it is.
         surrounds: Whether the scene surrounds the viewer, so that it is seen from within.
+        one_sided: Length, 0 to 1, of the mean direction in which matter lies, seen from the centre.
+            Near 1 where all photos were taken from about one place, in about one direction.
         up: Unit vector against gravity, a guess. World -y for objects (y points down in OpenCV's
             axes); in surroundings the normal of the flattest matter near that.
     """
@@ -45,6 +47,7 @@ class Extent:
     radius: float
     detail_radius: float
     surrounds: bool
+    one_sided: float
     up: Points  # [3]
 
 
@@ -84,14 +87,18 @@ def measure(scene: Gaussians, *, surrounds: bool | None = None) -> Extent:
     near, far = (weighted_quantile(distance, detail, q) for q in (0.5, 0.98))
     if surrounds is None:
         surrounds = far > TAIL * near > 0 or _trend(distance, size) > SIZE_TREND
+    one_sided = 0.0
     if surrounds:
-        radius = weighted_quantile(distance, _capped(area_weights(scene)), 0.5)
+        area = _capped(area_weights(scene))
+        radius = weighted_quantile(distance, area, 0.5)
+        ways = (means - centre) / np.maximum(distance, 1e-12)[:, None]
+        one_sided = float(np.linalg.norm(np.average(ways, axis=0, weights=area)))
         up = _flat_normal(scene.select(distance <= weighted_quantile(distance, opacity, 0.5)))
     else:
         centre, radius = _sphere_around(means, area_weights(scene))
         up = np.array([0.0, -1, 0])
     radius = max(radius, float(np.exp(np.median(scene.log_scales))))
-    return Extent(centre, radius, near, bool(surrounds), up)
+    return Extent(centre, radius, near, bool(surrounds), one_sided, up)
 
 
 def sample_matter(scene: Gaussians, count: int, seed: int) -> Points:  # [count, 3]

@@ -27,7 +27,8 @@ MATTER_SAMPLES = 4096
 CANDIDATES = 512
 DIRECTION_BINS = 32
 RING_SHARE = 0.5
-"""Share of the cameras within surroundings that look at the centre; the others look around."""
+"""Share of the cameras within surroundings that look at the centre; the others look around.
+Fewer do where the scene lies to one side of the centre."""
 
 ELEVATIONS = (-10.0, 60.0)
 """Of positions within surroundings, seen from the centre, in degrees: captures are from above."""
@@ -99,7 +100,7 @@ def virtual_cameras(
         ]
     matter = sample_matter(scene, MATTER_SAMPLES, seed)
     positions = _free_positions(extent, matter, count, seed)
-    ring = max(1, round(RING_SHARE * count))
+    ring = round(RING_SHARE * (1 - extent.one_sided) * count)
     targets = [extent.centre] * ring + list(_matter_around(extent, matter, count - ring))
     return [
         lens.camera(f"virtual_{i:04d}", position, target, extent.up)
@@ -176,9 +177,11 @@ def _free_positions(extent: Extent, matter: Points, count: int, seed: int) -> Po
     the scene was captured. Behind a wall there is free space too, but matter on one side only: so
     of many random positions we keep those that see matter in most directions, then those with most
     room around them for their distance, and of these a set that is spread out.
+
+    What was captured in one direction was captured from about one place: there we stay nearer.
     """
     rng = np.random.default_rng(seed)
-    longest = extent.radius / 2
+    longest = extent.radius / 2 * (1 - extent.one_sided)
     shortest = min(2 * extent.detail_radius, longest / 3)
     radii = np.geomspace(shortest, longest, CANDIDATES)
     right, ahead = _plane(extent.up)
