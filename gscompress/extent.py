@@ -137,6 +137,8 @@ def _flat_normal(scene: Gaussians) -> Points:  # [3]
     thin = np.eye(3)[np.argmin(scene.log_scales, axis=1)]
     normals = _rotate(scene.unit_quats.astype(np.float64), thin)
     weights = _capped(area_weights(scene) * (1 - scales[:, 0] / scales[:, 1]))
+    if not weights.sum() > 0:  # all of them balls
+        return np.array([0.0, -1, 0])
     share, axes = np.linalg.eigh((normals * weights[:, None]).T @ normals)
     best = axes[:, np.argmax(share * (0.5 + np.abs(axes[1])))]
     return np.asarray(-best if best @ (1e-6, 1, 1e-3) > 0 else best)
