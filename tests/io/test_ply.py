@@ -18,7 +18,7 @@ from gscompress.errors import InputError
 from gscompress.gaussians import ATTRIBUTES, Gaussians
 from gscompress.io import load, save
 from gscompress.io.ply import FLAT_LOG_SCALE, OPACITY_LIMIT, PlyFormat
-from gscompress.io.ply_file import BLOCK_ROWS
+from gscompress.io.ply_rows import BLOCK_ROWS
 
 LOGGER = "gscompress.io.ply"
 
