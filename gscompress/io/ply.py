@@ -3,7 +3,8 @@
 Properties: x y z, nx ny nz (unused, zero), f_dc_0..2, f_rest_* (channel-major: first all of red),
 opacity (logit), scale_0..2 (natural log), rot_0..3 (wxyz). The rasterization mode travels in a
 comment ``SplatRenderMode: mip`` or ``2dgs``, as the trainer Brush writes it; Postshot's
-``antialiased 1`` is read too. 2DGS trainers write no scale_2.
+``antialiased 1`` is read too. 2DGS trainers write no scale_2. Mip-Splatting trainers write a
+filter_3D, which is applied: the scene read is the one that they render.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ _FIXED = {
     "log_scales": ("scale_0", "scale_1", "scale_2"),
     "quats": ("rot_0", "rot_1", "rot_2", "rot_3"),
 }
+_FILTER = "filter_3D"
 _NORMALS = ("nx", "ny", "nz")
 _SH_REST_COUNTS = (0, 9, 24, 45, 72)
 
@@ -68,9 +70,7 @@ class PlyFormat:
         header = read_header(path)
         table = header.table("vertex")
         layout = _layout(header, table)
-        blocks = read_blocks(
-            header, table
-        )  # checks the counts, before anything is allocated for them
+        blocks = read_blocks(header, table)  # checks the counts before we allocate for them
         n, k = table.count, 1 + len(layout.groups["f_rest"]) // 3
         scene = Gaussians(
             means=np.empty((n, 3), np.float32),
@@ -87,6 +87,8 @@ class PlyFormat:
                 for group, names in layout.groups.items()
             }
             infinite += _clamp_infinite(values["opacity_logits"])
+            if layout.filtered:
+                _apply_filter(values)
             for group, names in layout.groups.items():
                 _check_finite(header, names, first, values[group])
             _check_rotations(header, first, values["quats"])
@@ -136,6 +138,7 @@ class _Layout:
 
     groups: dict[str, tuple[str, ...]]
     mode: Mode
+    filtered: bool
 
 
 def _layout(header: PlyHeader, table: Table) -> _Layout:
@@ -160,14 +163,19 @@ def _layout(header: PlyHeader, table: Table) -> _Layout:
     for name in groups["f_rest"]:
         if name not in have:
             raise _missing(header, table, name)
+    filtered = _FILTER in have and len(groups["log_scales"]) == 3
+    if filtered:
+        groups["filter"] = (_FILTER,)
     used = {name for names in groups.values() for name in names}
     extra = [name for name in table.properties if name not in used and name not in _NORMALS]
     extra += [f"element {other.name}" for other in header.tables if other is not table]
     if extra:
         shown = ", ".join(extra[:20]) + (", ..." if len(extra) > 20 else "")
         _log.warning("%s: left out, as no Gaussian has it: %s", header.path, shown)
-    mode: Mode = "2dgs" if len(groups["log_scales"]) == 2 else _mode(header)
-    return _Layout(groups, mode)
+    mode: Mode = "mip" if filtered else _mode(header)
+    if len(groups["log_scales"]) == 2:
+        mode = "2dgs"
+    return _Layout(groups, mode, filtered)
 
 
 def _missing(header: PlyHeader, table: Table, name: str) -> InputError:
@@ -176,7 +184,7 @@ def _missing(header: PlyHeader, table: Table, name: str) -> InputError:
             header.path, f"property {name}", found="a list property", expected="a scalar property"
         )
     if "packed_position" in table.properties:
-        remedy = "This is a compressed PLY of PlayCanvas: name it .compressed.ply."
+        remedy = "This is a compressed PLY of PlayCanvas: convert it to the INRIA layout first."
     elif "f_dc_0" not in table.properties:
         remedy = "This looks like a point cloud or mesh, not a trained scene of Gaussians."
     else:
@@ -238,6 +246,23 @@ def _check_rotations(header: PlyHeader, first: int, quats: Array) -> None:
             expected="a rotation",
             remedy="Remove these Gaussians, or export the scene again.",
         )
+
+
+def _apply_filter(values: dict[str, Array]) -> None:
+    """Apply the 3D smoothing filter of Mip-Splatting (arXiv:2311.16493), eq. 7, in place.
+
+    Every Gaussian is convolved with an isotropic one whose standard deviation is filter_3D, and its
+    opacity lowered by the ratio of the volumes, the square root of that of the determinants.
+    """
+    sizes, logits = values["log_scales"].astype(np.float64), values["opacity_logits"]
+    with np.errstate(all="ignore"):  # what is not finite is refused afterwards
+        variance = np.exp(2 * sizes)
+        smoothed = variance + values["filter"].astype(np.float64) ** 2
+        log_share = np.sum(sizes - np.log(smoothed) / 2, axis=1, keepdims=True)
+        # With e = exp(-logit) the opacity is 1 / (1 + e); the new e is (1 + e) / share - 1.
+        e = np.expm1(np.logaddexp(0, -logits.astype(np.float64)) - log_share)
+        logits[:] = np.clip(-np.log(e), -OPACITY_LIMIT, OPACITY_LIMIT)
+        values["log_scales"][:] = np.log(smoothed) / 2
 
 
 def _store(scene: Gaussians, rows: slice, values: dict[str, Array]) -> None:

@@ -207,6 +207,29 @@ def test_reads_2dgs_files_which_lack_the_third_scale(tmp_path: Path) -> None:
     assert_same(PlyFormat().load(tmp_path / "b.ply"), back)
 
 
+def test_applies_the_filter_of_mip_splatting(tmp_path: Path) -> None:
+    scene = make_scene(6, 1)
+    sizes = np.array([0, 0.1, 0.5, 1, 2, 1e4])
+    back = PlyFormat().load(
+        write(tmp_path / "a.ply", {**layout(scene), "filter_3D": sizes}, kind="f8")
+    )
+    assert back.mode == "mip"
+    new = np.sqrt(scene.scales.astype("f8") ** 2 + sizes[:, None] ** 2)
+    np.testing.assert_allclose(back.scales, new, rtol=1e-6)
+    ratio = np.prod(scene.scales / new, axis=1)
+    np.testing.assert_allclose(back.opacities, scene.opacities * ratio, rtol=2e-6, atol=1e-8)
+    assert back.opacity_logits[5] == -OPACITY_LIMIT
+    assert np.array_equal(back.means, scene.means)
+    refused(
+        write(tmp_path / "b.ply", {**layout(scene), "filter_3D": sizes * np.nan}, kind="f8"),
+        "row 0",
+        "found nan",
+    )
+    columns = layout(scene)
+    columns["scale_0"] = np.full(6, 3e38)
+    refused(write(tmp_path / "c.ply", {**columns, "filter_3D": sizes}), "property scale_0, row 0")
+
+
 @pytest.mark.parametrize("newline", [b"\r\n", b"\r"])
 def test_reads_other_line_ends_and_comments_that_are_not_ascii(
     tmp_path: Path, newline: bytes
