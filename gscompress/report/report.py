@@ -87,7 +87,7 @@ class Protocol:
         cameras_given: How many there were before the split.
         background: RGB in 0..1, behind both scenes.
         renderer: Id of the renderer.
-        photos: Where the photos came from and whether they were resized; None without photos.
+        photos: Folder of the photos; None without photos.
         psnr: What the PSNR is.
         ssim: What the SSIM is.
         lpips: Which LPIPS, with its convention; or why there is none.

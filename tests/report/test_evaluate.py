@@ -243,20 +243,25 @@ def test_ground_truth_reports_both_and_the_drop(renderer, tmp_path):
     assert document["views"][0]["reference_psnr"] == pytest.approx(expected[0.02], abs=0.02)
 
 
-def test_photos_of_another_size_are_resized_and_the_report_says_so(renderer, tmp_path):
-    cameras = make_cameras(8)
+def test_views_are_rendered_at_the_size_of_their_photos(renderer, tmp_path, monkeypatch):
+    cameras = make_cameras(1)
     write_photos(tmp_path, cameras, 0.0, scale=2)
-    report = evaluate(
-        make_scene(), make_scene(), cameras, images=tmp_path, renderer=renderer, split="all"
-    )
-    assert report.protocol.photos == f"{tmp_path}, 8 of 8 resized (Lanczos)"
-    assert report.psnr > 25
+    sizes = []
+    plain = renderer.render
+
+    def render(scene, camera, background):
+        sizes.append((camera.width, camera.height, camera.fx, camera.cx))
+        return plain(scene, camera, background)
+
+    monkeypatch.setattr(renderer, "render", render)
+    evaluate(make_scene(), make_scene(), cameras, images=tmp_path, renderer=renderer, split="all")
+    assert set(sizes) == {(2 * WIDTH, 2 * HEIGHT, 100.0, float(WIDTH))}
 
 
 def test_a_missing_photo_stops_before_any_work(renderer, tmp_path):
     cameras = make_cameras(24)
     write_photos(tmp_path, cameras[:1], 0.0)
-    with pytest.raises(InputError, match=r"view_008\.png: found no photo of 2 of 3 views"):
+    with pytest.raises(InputError, match=r"view_008\.png: found no such image"):
         evaluate(make_scene(), make_scene(), cameras, images=tmp_path, renderer=renderer)
     assert renderer.rendered == []
 
