@@ -11,7 +11,6 @@ from gscompress.cameras import Camera
 from gscompress.errors import InputError
 from gscompress.files import StrPath, open_input
 from gscompress.gaussians import Array
-from gscompress.render.base import BLACK, Background
 
 __all__ = ["IMAGE_ENDINGS", "find_images", "fit_camera", "load_image"]
 
@@ -74,7 +73,9 @@ def _find(camera: Camera, folder: Path, index: dict[str, list[Path]]) -> Path:
     )
 
 
-def load_image(path: StrPath, background: Background = BLACK) -> Array:  # [H, W, 3]
+def load_image(
+    path: StrPath, background: tuple[float, float, float] = (0.0, 0.0, 0.0)
+) -> Array:  # [H, W, 3]
     """Read an image as colours in 0..1, as stored; transparency is laid over ``background``.
 
     Raises:

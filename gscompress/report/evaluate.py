@@ -53,7 +53,8 @@ def evaluate(
         reference: The original scene, or its file.
         test: The scene under test, or its file: then its length and SHA-256 are reported.
         cameras: Where to look from: the file or folder that holds a scene's cameras, of which the
-            test cameras are used; or cameras, which are used as they are.
+            test cameras are used; or cameras, which are used as they are (a `Selection` says in
+            the report how they were chosen).
         images: Folder of photos, named as the cameras are; views are rendered at their size.
         split: Use "test", "train" or "all" cameras of those given. A split.json beside the file
             decides; else every 8th by name is test. Only test cameras, which no encoder has used,
@@ -63,7 +64,8 @@ def evaluate(
             are not installed there is no number and the report says why.
         background: RGB in 0..1, behind both scenes.
         measure_fps: Measure the frames per second of both scenes.
-        pictures: Keep pictures of the worst, the median and the best view for `Report.to_html`.
+        pictures: Keep pictures of the views that changed most, middling and least, for
+            `Report.to_html`.
         progress: Called with (views done, views in all).
 
     Raises:
@@ -137,21 +139,23 @@ class _Job:
         )
 
     def pictures(self, views: Sequence[View]) -> tuple[Picture, ...]:
-        """The worst, the median and the best view, rendered again; differences share one gain."""
-        roles = choose([view.test.psnr for view in views])
-        pairs = {role: self._pair(k) for role, k in roles.items()}
-        gain = difference_gain(list(pairs.values()))
+        """The views that compression changed most, middling and least; one gain for all."""
+        psnrs = [view.render.psnr for view in views]
+        roles = choose(psnrs)
+        shots = {role: self._shots(k) for role, k in roles.items()}
+        gain = difference_gain([(original, tested) for _, original, tested in shots.values()])
         return tuple(
             Picture(
                 role=role,
                 view=views[roles[role]].name,
-                psnr=views[roles[role]].test.psnr,
-                truth=jpeg(truth),
+                render_psnr=psnrs[roles[role]],
+                photo=None if photo is None else jpeg(photo),
+                reference=jpeg(original),
                 test=jpeg(tested),
-                difference=jpeg(abs(tested - truth) * gain),
+                difference=jpeg(abs(tested - original) * gain),
                 gain=gain,
             )
-            for role, (truth, tested) in pairs.items()
+            for role, (photo, original, tested) in shots.items()
         )
 
     def _view(self, k: int) -> tuple[Camera, Array | None]:  # [H, W, 3]
@@ -168,11 +172,11 @@ class _Job:
         distance = None if self.distance is None else self.distance(image, truth)
         return Scores(psnr(image, truth), ssim(image, truth), distance)
 
-    def _pair(self, k: int) -> tuple[Array, Array]:
-        """Truth and test image of view ``k``, clamped to 0..1."""
+    def _shots(self, k: int) -> tuple[Array | None, Array, Array]:
+        """Photo, reference and test image of view ``k``, the renders clamped to 0..1."""
         camera, photo = self._view(k)
-        truth = self._render(self.reference, camera) if photo is None else photo
-        return truth.clip(0, 1), self._render(self.test, camera).clip(0, 1)
+        original = self._render(self.reference, camera)
+        return photo, original.clip(0, 1), self._render(self.test, camera).clip(0, 1)
 
 
 def _frame_rates(

@@ -11,6 +11,7 @@ from PIL import Image
 from gscompress.errors import InputError, MissingDependencyError
 from gscompress.io import save
 from gscompress.metrics import Lpips, ssim
+from gscompress.report import Selection
 from gscompress.report import evaluate as evaluate_report
 from tests.report.conftest import HEIGHT, WIDTH, make_cameras, make_scene, pattern
 
@@ -156,6 +157,13 @@ def test_cameras_of_a_file_are_split_and_given_ones_are_not(renderer, tmp_path):
     report = evaluate_report(*scenes, make_cameras(9), renderer=renderer, pictures=False)
     assert [view.name for view in report.views] == names
     assert report.protocol.split == "given"
+
+
+def test_a_selection_says_how_its_cameras_were_chosen(renderer):
+    selection = Selection(make_cameras(2), "train", given=9)
+    report = evaluate_report(make_scene(), make_scene(), selection, renderer=renderer)
+    assert len(report.views) == 2
+    assert (report.protocol.split, report.protocol.cameras_given) == ("train", 9)
 
 
 def test_no_camera_left_is_an_error_before_any_work(renderer):
