@@ -27,7 +27,7 @@ OPTIONAL = {
 @click.command("doctor", short_help="Check this installation.")
 @common_options
 @pass_session
-def verb(session: Session, /, /) -> None:
+def verb(session: Session, /) -> None:
     """Check this installation: versions, devices, optional parts, presets."""
     document = {
         "gscompress": gscompress.__version__,
