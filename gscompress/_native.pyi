@@ -32,4 +32,42 @@ def decode_planes(
     references: NDArray[np.int32],
     nearness: NDArray[np.uint8],
     classes: NDArray[np.uint8],
+
+# entropy
+class CorruptStream(Exception): ...
+
+def rans_encode(
+    values: NDArray[np.int32], contexts: NDArray[np.uint16] | None, model: int
+) -> bytes: ...
+def rans_decode(
+    data: bytes, count: int, contexts: NDArray[np.uint16] | None
 ) -> NDArray[np.int32]: ...
+
+# rasterizer
+def simd_levels() -> list[str]: ...
+
+class Rasterizer:
+    def __init__(self, *, threads: int, simd: str | None = None) -> None: ...
+    @property
+    def simd(self) -> str: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def visible(self) -> int: ...
+    @property
+    def pairs(self) -> int: ...
+    def forward(
+        self,
+        means: NDArray[np.float32],
+        quats: NDArray[np.float32],
+        scales: NDArray[np.float32],
+        opacities: NDArray[np.float32],
+        sh: NDArray[np.float32],
+        viewmat: NDArray[np.float64],
+        focal: tuple[float, float, float, float],
+        *,
+        background: tuple[float, float, float],
+        antialiased: bool,
+        image: NDArray[np.float32],
+        alpha: NDArray[np.float32],
+    ) -> None: ...

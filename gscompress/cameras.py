@@ -128,7 +128,9 @@ def find_cameras(scene_path: StrPath) -> Path | None:
     return None
 
 
-def split(cameras: Sequence[Camera], source: StrPath) -> tuple[list[Camera], list[Camera]]:
+def split(
+    cameras: Sequence[Camera], source: StrPath | None = None
+) -> tuple[list[Camera], list[Camera]]:
     """Divide cameras into train and test; each keeps the order of ``cameras``.
 
     A split.json ``{"train": [names], "test": [names]}`` beside the cameras decides; cameras that
@@ -138,16 +140,17 @@ def split(cameras: Sequence[Camera], source: StrPath) -> tuple[list[Camera], lis
 
     Args:
         cameras: All cameras.
-        source: What they were loaded from.
+        source: What they were loaded from; None: nothing lies beside them.
 
     Raises:
         InputError: split.json is damaged, names an unknown camera, or one in both parts.
     """
-    folder = _dataset_folder(Path(source))
-    if (folder / "split.json").is_file():
+    folder = None if source is None else _dataset_folder(Path(source))
+    if folder is not None and (folder / "split.json").is_file():
         return _split_by_file(cameras, folder / "split.json")
-    if (folder / "transforms_train.json").is_file() and (folder / "transforms_test.json").is_file():
-        names = {camera.name for camera in load_cameras(folder / "transforms_test.json")}
+    parts = [folder / f"transforms_{part}.json" for part in ("train", "test")] if folder else []
+    if parts and all(part.is_file() for part in parts):
+        names = {camera.name for camera in load_cameras(parts[1])}
         held_out = [camera.name in names for camera in cameras]
     else:
         order = sorted(range(len(cameras)), key=lambda i: cameras[i].name)

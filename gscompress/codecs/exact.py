@@ -33,13 +33,14 @@ class Exact(Codec):
 
     def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> None:
         """Write float32 values of any shape [N, ...]."""
-        patterns = _to_ordered(values.reshape(decoded.count, -1).T)  # [C, N]
+        channels = int(np.prod(values.shape[1:], dtype=np.int64))
+        patterns = _to_ordered(values.reshape(decoded.count, channels).T)  # [C, N]
         before = patterns[:, decoded.side.references[:, 0]]
         before[:, :1] = 0
         centres = (
             np.sort(patterns, axis=1)[:, decoded.count // 2]
             if decoded.count
-            else np.zeros(len(patterns), np.int64)
+            else np.zeros(channels, np.int64)
         )
         near = patterns - before
         central = patterns - centres[:, None]

@@ -56,7 +56,7 @@ class YCoCg(Codec):
         higher = colours[:, 1:].transpose(2, 1, 0)  # [3, K - 1, N]
         symbols = to_integers(higher, rest[:, None], self.rounding)
         flags = (symbols != 0).any(axis=1).astype(np.int32)
-        stacked = np.concatenate([flags, symbols.reshape(-1, len(values))])
+        stacked = np.concatenate([flags, symbols.reshape(3 * higher.shape[1], len(values))])
         streams.put_planes("shN", stacked, _higher(higher.shape[1]), decoded.side)
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:

@@ -1,18 +1,61 @@
-"""Writing a file so that its name never shows half of it."""
+"""Files that appear under their final name complete or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from gscompress.errors import InputError
 from gscompress.files import StrPath
 
 __all__ = ["atomic_write", "refuse_existing"]
+
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
+
+
+@contextlib.contextmanager
+def atomic_write(path: StrPath, *, overwrite: bool = True) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``path`` for writing and rename it when the block succeeds.
+
+    The data is on the disk before the rename. If the block raises, the temporary file is removed
+    and a file that was there before stays as it was.
+
+    Args:
+        path: The final name.
+        overwrite: Whether a file of that name may be replaced.
+
+    Raises:
+        InputError: The file exists and ``overwrite`` is false, or its folder cannot be written.
+    """
+    target = Path(path)
+    if not overwrite:
+        refuse_existing(target)
+    if target.is_dir():
+        raise InputError(path, found="a directory", expected="a file name")
+    temporary = target.with_name(f"{target.name}.tmp-{secrets.token_hex(4)}")
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
+    except OSError as error:
+        raise InputError(
+            target, found=error.strerror or error, expected="a folder that can be written"
+        ) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield cast("BinaryIO", file)
+            file.flush()
+            os.fsync(file.fileno())
+        if overwrite:
+            temporary.replace(target)
+        else:
+            _rename_new(temporary, target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
 
 
 def refuse_existing(path: StrPath) -> None:
@@ -22,45 +65,37 @@ def refuse_existing(path: StrPath) -> None:
         InputError: ``path`` exists.
     """
     if os.path.lexists(path):
-        raise InputError(
-            path,
-            found="it exists already",
-            expected="a new name",
-            remedy="Choose another name, or pass overwrite=True (-w on the command line).",
-        )
+        raise _exists(Path(path))
 
 
-@contextlib.contextmanager
-def atomic_write(path: StrPath, *, overwrite: bool = False) -> Iterator[BinaryIO]:
-    """A binary file under a temporary name beside ``path``, renamed to it on success.
+def _exists(target: Path) -> InputError:
+    return InputError(
+        target,
+        found="the file exists",
+        expected="a new name",
+        remedy="Choose another name, or allow overwriting (-w on the command line)",
+    )
 
-    On any error, and when the process is killed, ``path`` is as it was before.
 
-    Raises:
-        InputError: ``path`` exists and ``overwrite`` is false, or its folder cannot be written.
-    """
-    target = Path(path)
-    if not overwrite:
-        refuse_existing(target)
+def _rename_new(temporary: Path, target: Path) -> None:
+    """Rename, but never onto a file that appeared meanwhile (where the system can tell)."""
     try:
-        if target.is_dir():
-            raise InputError(path, found="a directory", expected="a file name")
-        handle, temporary = tempfile.mkstemp(
-            prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent
-        )
-    except (OSError, ValueError) as error:
-        raise InputError(
-            path, found=error, expected="a folder that can be written", remedy="Check the path."
-        ) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        # mkstemp makes files private; give this one the mode of any new file.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+        os.link(temporary, target)
+    except FileExistsError as error:
+        raise _exists(target) from error
+    except OSError:  # a file system without hard links: check, then rename
+        if target.exists():
+            raise _exists(target) from None
+        temporary.replace(target)
+    else:
+        temporary.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename durable where folders can be opened (not on Windows)."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

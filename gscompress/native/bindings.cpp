@@ -5,6 +5,9 @@ namespace gscompress {
 void bind_context(nanobind::module_& m);
 void bind_entropy(nanobind::module_& m);
 void bind_geometry(nanobind::module_& m);
+namespace raster {
+void bind_rasterizer(nanobind::module_& m);
+}
 }  // namespace gscompress
 
 NB_MODULE(_native, m) {
@@ -12,4 +15,5 @@ NB_MODULE(_native, m) {
   gscompress::bind_context(m);
   gscompress::bind_entropy(m);
   gscompress::bind_geometry(m);
+  gscompress::raster::bind_rasterizer(m);
 }

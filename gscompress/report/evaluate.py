@@ -35,7 +35,7 @@ def evaluate(
     cameras: CameraSource,
     *,
     images: str | PathLike[str] | None = None,
-    split: Split = "test",
+    split: Split | None = None,
     renderer: Renderer | None = None,
     lpips: Net | Lpips | None = None,
     background: Background = BLACK,
@@ -52,11 +52,12 @@ def evaluate(
     Args:
         reference: The original scene, or its file.
         test: The scene under test, or its file: then its length and SHA-256 are reported.
-        cameras: The file or folder of the cameras, whose own split is honoured; or cameras, of
-            which every 8th by name is held out. ``split`` says which are used.
+        cameras: Where to look from: the file or folder that holds a scene's cameras, of which the
+            test cameras are used; or cameras, which are used as they are.
         images: Folder of photos, named as the cameras are.
-        split: "test": the held-out cameras, which no encoder may have used; "train": the others;
-            "all": all of them.
+        split: Use "test", "train" or "all" cameras of those given. A split.json beside the file
+            decides; else every 8th by name is test. Only test cameras, which no encoder has used,
+            give an honest number.
         renderer: By default the one for the best device there is.
         lpips: Measure LPIPS with this network; about a second per view on a CPU. Where its weights
             are not installed there is no number and the report says why.
@@ -68,7 +69,8 @@ def evaluate(
     Raises:
         InputError: A file is missing or damaged, a photo is missing, or the split leaves no camera.
     """
-    chosen, given = select_cameras(cameras, split)
+    selection = select_cameras(cameras, split)
+    chosen = selection.cameras
     photos = None if images is None else Photos.find(Path(images), chosen, background)
     distance, lpips_text = _load_lpips(lpips)
     reference_scene, reference_facts = open_scene(reference)
@@ -89,9 +91,9 @@ def evaluate(
         protocol=Protocol(
             name=PROTOCOL_NAME,
             mode="self-reference" if photos is None else "ground-truth",
-            split=split,
+            split=selection.split,
             cameras=len(chosen),
-            cameras_given=given,
+            cameras_given=selection.given,
             background=background,
             renderer=renderer.name,
             photos=None if photos is None else photos.describe(),

@@ -81,7 +81,8 @@ class Protocol:
         name: Changes whenever the numbers would.
         mode: "self-reference": the truth is the render of the reference scene, so the numbers hold
             the loss of compression alone. "ground-truth": the truth is photos.
-        split: Which of the given cameras were used: "test", "train" or "all".
+        split: Which of the given cameras were used: "test", "train" or "all"; "given": a caller
+            chose them.
         cameras: How many of them.
         cameras_given: How many there were before the split.
         background: RGB in 0..1, behind both scenes.

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Literal
 
+from gscompress import cameras as camera_sets
 from gscompress.cameras import Camera
 from gscompress.errors import InputError
 from gscompress.gaussians import Gaussians
+from gscompress.io import detect_format, load
 from gscompress.report.report import SceneFacts
 
-__all__ = ["CameraSource", "SceneSource", "Split", "open_scene", "select_cameras"]
+__all__ = ["CameraSource", "SceneSource", "Selection", "Split", "open_scene", "select_cameras"]
 
 SceneSource = Gaussians | str | PathLike[str]
 CameraSource = Sequence[Camera] | str | PathLike[str]
@@ -29,38 +32,49 @@ def open_scene(source: SceneSource) -> tuple[Gaussians, SceneFacts]:
     """
     if isinstance(source, Gaussians):
         return source, _facts(source, None)
-    from gscompress.io import load
-
     path = Path(source)
     scene = load(path)
     return scene, _facts(scene, path)
 
 
-def select_cameras(source: CameraSource, split: Split) -> tuple[list[Camera], int]:
-    """The cameras that ``split`` leaves, and how many there were.
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The cameras that are used.
+
+    Attributes:
+        cameras: In the order given.
+        split: Which of the given ones they are.
+        given: How many were given.
+    """
+
+    cameras: list[Camera]
+    split: Split | Literal["given"]
+    given: int
+
+
+def select_cameras(source: CameraSource, split: Split | None) -> Selection:
+    """The cameras that ``split`` leaves: by default the test cameras of a file, all of a sequence.
 
     Raises:
         InputError: The cameras cannot be read, or none is left.
     """
-    from gscompress import cameras as camera_sets
-
     if isinstance(source, str | PathLike):
         place, cameras = Path(source), camera_sets.load_cameras(source)
+        split = split or "test"
     else:
         place, cameras = None, list(source)
-    if split == "all":
-        chosen = cameras
-    else:
+    chosen = cameras
+    if split in ("test", "train"):
         train, test = camera_sets.split(cameras, place)
         chosen = test if split == "test" else train
     if not chosen:
         raise InputError(
             place or "cameras",
-            found=f"no {split} camera among {len(cameras)}",
+            found=f"no {split or 'given'} camera among {len(cameras)}",
             expected="at least one",
             remedy="Use another split: all uses every camera.",
         )
-    return chosen, len(cameras)
+    return Selection(chosen, split or "given", len(cameras))
 
 
 def _facts(scene: Gaussians, path: Path | None) -> SceneFacts:
@@ -71,7 +85,18 @@ def _facts(scene: Gaussians, path: Path | None) -> SceneFacts:
         gaussians=len(scene),
         sh_degree=scene.sh_degree,
         mode=scene.mode,
+        bytes_by_attribute=None if path is None else _bytes_by_attribute(path),
     )
+
+
+def _bytes_by_attribute(path: Path) -> dict[str, int] | None:
+    """Where the bytes of a .gsz go; None for a file of another format."""
+    if detect_format(path).id != "gsz":
+        return None
+    from gscompress.container import Container
+    from gscompress.format import bytes_by_attribute
+
+    return bytes_by_attribute(Container.read(path))
 
 
 def _sha256(path: Path) -> str:

@@ -2,6 +2,7 @@ import hashlib
 import json
 import math
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from PIL import Image
 from gscompress.errors import InputError, MissingDependencyError
 from gscompress.io import save
 from gscompress.metrics import Lpips, ssim
-from gscompress.report import evaluate
+from gscompress.report import evaluate as evaluate_report
 from tests.report.conftest import HEIGHT, WIDTH, make_cameras, make_scene, pattern
+
+evaluate = partial(evaluate_report, split="test")
 
 TOP_KEYS = {
     "reference": str,
@@ -142,6 +145,17 @@ def test_a_split_file_beside_the_cameras_decides(renderer, tmp_path):
     report = evaluate(make_scene(), make_scene(), tmp_path / "cameras.json", renderer=renderer)
     assert [view.name for view in report.views] == test
     assert set(renderer.rendered) == set(test)
+
+
+def test_cameras_of_a_file_are_split_and_given_ones_are_not(renderer, tmp_path):
+    names = write_cameras(tmp_path, 9)
+    scenes = make_scene(), make_scene()
+    report = evaluate_report(*scenes, tmp_path, renderer=renderer, pictures=False)
+    assert [view.name for view in report.views] == [names[0], names[8]]
+    assert report.protocol.split == "test"
+    report = evaluate_report(*scenes, make_cameras(9), renderer=renderer, pictures=False)
+    assert [view.name for view in report.views] == names
+    assert report.protocol.split == "given"
 
 
 def test_no_camera_left_is_an_error_before_any_work(renderer):
