@@ -131,6 +131,8 @@ def run(job: Job, progress: Progress | None = None) -> dict[str, Any]:
     )
     result.save(job.output, overwrite=job.overwrite)
     summary = {"input": str(job.source), "output": str(job.output), **result.summary}
+    summary["input_bytes"] = job.source.stat().st_size
+    summary["ratio"] = summary["input_bytes"] / summary["output_bytes"]
     summary["evaluation"] = None
     if job.measure and len(scene) and result.summary["gaussians_out"]:
         views = views or Views.virtual(scene, job.seed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
@@ -57,13 +56,10 @@ def _native() -> dict[str, Any]:
     """The native module: whether it loads, and what it uses of this processor."""
     try:
         from gscompress import _native as module
+        from gscompress.render.cpu import available_threads
     except ImportError as error:
         return {"error": str(error)}
-    level = getattr(module, "simd_level", None)
-    return {
-        "simd": level() if callable(level) else None,
-        "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
-    }
+    return {"simd": module.simd_levels(), "threads": available_threads()}
 
 
 def _cuda() -> dict[str, Any]:
@@ -110,8 +106,9 @@ def _show(session: Session, document: dict[str, Any]) -> None:
     session.say(f"gscompress  {document['gscompress']}")
     session.say(f"Python      {document['python']} on {document['platform']}")
     session.say(
-        f"native      {native.get('error') or ''}{native.get('simd') or 'loads'}, "
-        f"{native.get('threads') or '?'} threads"
+        f"native      {native['simd'][0]}, {native['threads']} threads"
+        if "error" not in native
+        else f"native      {native['error']}"
     )
     for name, found in document["packages"].items():
         session.say(f"  {name:<16}{found or 'missing'}")

@@ -48,18 +48,19 @@ class Header(msgspec.Struct):
 @pass_session
 def verb(session: Session, /, file: Path) -> None:
     """Say what a scene's file holds: counts, bytes per attribute, how it was made."""
-    from gscompress.io import detect_format
-
-    known = detect_format(file)
-    document = {
-        "file": str(file),
-        "format": known.id,
-        "bytes": file.stat().st_size,
-        **(_of_gsz(file) if known.id == "gsz" else _of_scene(known.load(file))),
-    }
+    document = {"file": str(file), **_facts(file)}
     count = document["gaussians"]
     document["bits_per_gaussian"] = 8 * document["bytes"] / count if count else None
     session.result(document, functools.partial(_show, session, document))
+
+
+def _facts(file: Path) -> dict[str, Any]:
+    from gscompress.container import MAGIC
+    from gscompress.files import open_input
+
+    with open_input(file) as content:
+        ours = content.read(len(MAGIC)) == MAGIC
+    return _of_gsz(file) if ours else _of_scene(file)
 
 
 def _of_gsz(file: Path) -> dict[str, Any]:
@@ -73,6 +74,8 @@ def _of_gsz(file: Path) -> dict[str, Any]:
         raise CorruptFileError(file, "header", found=error) from error
     sizes = {name: entry.length for name, entry in index.entries.items()}
     return {
+        "format": "gsz",
+        "bytes": file.stat().st_size,
         "gaussians": header.gaussians,
         "sh_degree": header.sh_degree,
         "mode": header.mode,
@@ -82,8 +85,14 @@ def _of_gsz(file: Path) -> dict[str, Any]:
     }
 
 
-def _of_scene(scene: Any) -> dict[str, Any]:
+def _of_scene(file: Path) -> dict[str, Any]:
+    from gscompress.io import detect_format
+
+    known = detect_format(file)
+    scene = known.load(file)
     return {
+        "format": known.id,
+        "bytes": file.stat().st_size,
         "gaussians": len(scene),
         "sh_degree": scene.sh_degree,
         "mode": scene.mode,
