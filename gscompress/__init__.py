@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gscompress.io import load, save
     from gscompress.pipeline import compress, decompress
     from gscompress.render import render
-    from gscompress.report import evaluate
+    from gscompress.report.evaluate import evaluate
     from gscompress.virtual_cameras import virtual_cameras
 
 __version__ = "0.1.0"

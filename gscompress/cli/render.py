@@ -206,11 +206,11 @@ def _write_video(target: Path, cameras: Sequence[Camera], images: Iterator[Array
         raise UsageError("the cameras have several sizes: give one with --size")
     partial = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
     try:
-        with imageio.get_writer(
-            partial, fps=FRAMES_PER_SECOND, codec="libx264", quality=8, macro_block_size=2
-        ) as writer:
+        options: Any = {"codec": "libx264", "quality": 8, "macro_block_size": 2}
+        output: Any = imageio.get_writer(partial, fps=FRAMES_PER_SECOND, **options)
+        with output:
             for image in images:
-                writer.append_data(to_bytes(image)[:height, :width])
+                output.append_data(to_bytes(image)[:height, :width])
         os.replace(partial, target)
     finally:
         with contextlib.suppress(FileNotFoundError):
