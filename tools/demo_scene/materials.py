@@ -109,7 +109,7 @@ def turned_wood(p: Array) -> Array:
 
 
 def inlay(p: Array) -> Array:
-    """The round plaza: a star, rings of alternating stones, golden lines; p is [3, N], y ignored."""
+    """The round plaza: a star, rings of alternating stones, golden lines; y is ignored."""
     r, turn = length(p[0], p[2]), np.arctan2(p[2], p[0])
     vein = smoothstep(0.02, 0.14, np.abs(ripples(p, 3.6)))
     ivory = mix(rgb(0.54, 0.44, 0.32), rgb(0.66, 0.58, 0.46), vein)

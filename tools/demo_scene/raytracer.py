@@ -1,7 +1,7 @@
 """A small ray tracer: sun with soft shadows, sky light with occlusion, GGX gloss, one reflection.
 
-The picture of a camera is in display space (sRGB, 0..1), box-filtered over ``samples`` x ``samples``
-rays per pixel. Gaussian coordinates follow OpenCV (y down); the studio's y is up: ``STUDIO`` converts.
+The picture of a camera is in display space (sRGB, 0..1), the mean of ``samples`` x ``samples`` rays
+per pixel. The world's axes are OpenCV's (y down); in the studio y is up: ``STUDIO`` converts.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class RayTracer:
         u, v = np.meshgrid((x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy)
         rays = np.stack([u.ravel(), v.ravel(), np.ones(u.size)]).astype(np.float32)
         to_world = camera.viewmat[:3, :3].T.astype(np.float32)
-        directions = normalize(STUDIO @ to_world @ rays)
+        directions = normalize(np.asarray(STUDIO @ to_world @ rays, np.float32))
         eye = (STUDIO @ camera.position.astype(np.float32))[:, None]
         out = np.empty_like(directions)
         for start in range(0, out.shape[1], CHUNK):
@@ -145,13 +145,15 @@ class RayTracer:
         fresnel = surface.specular + (1 - surface.specular) * grazing
         seen = self.mirror_light(start, reflect(direction, normal), surface.roughness, bounces)
         gloss = fresnel * seen * mix(np.float32(0.25), np.float32(1), open_sky)
-        highlight = ggx(normal, -direction, world.SUN_DIRECTION, surface.specular, surface.roughness)
+        highlight = ggx(
+            normal, -direction, world.SUN_DIRECTION, surface.specular, surface.roughness
+        )
         return np.asarray(light + gloss + highlight * world.SUN_COLOUR * sun)
 
     def mirror_light(
         self, origin: Array, direction: Array, roughness: Array, bounces: int
     ) -> Array:  # [3, N]
-        """What surfaces mirror: sky or floor blurred by roughness, and the things in front of it."""
+        """What surfaces mirror: sky or floor, blurred by roughness, and things in front of it."""
         upward = np.stack([direction[0], np.abs(direction[1]), direction[2]])
         sky = world.backdrop(upward, roughness)
         soft = np.float32(0.02) + roughness
@@ -187,7 +189,7 @@ class RayTracer:
         return light
 
     def openness(self, p: Array, normal: Array) -> Array:  # [N]
-        """Ambient occlusion: how freely points see the sky, 0..1, from distances along the normal."""
+        """Ambient occlusion: how freely points see the sky, 0..1, by distances along the normal."""
         blocked = np.zeros(p.shape[1], np.float32)
         reaches = ((0.06, 1.6), (0.16, 1.0), (0.36, 0.55))
         gaps = [np.minimum(np.maximum(p[1] + h * normal[1], 0), h) for h, _ in reaches]
@@ -227,4 +229,6 @@ def tone_map(linear: Array) -> Array:  # [3, N] -> [3, N]
     x = np.maximum(linear, 0) * np.float32(0.9)
     x = np.clip(x * (1 + x / 16) / (1 + np.float32(0.45) * x), 0, 1)
     low = np.float32(12.92) * x
-    return np.asarray(np.where(x < 0.0031308, low, 1.055 * x ** np.float32(1 / 2.4) - 0.055), np.float32)
+    return np.asarray(
+        np.where(x < 0.0031308, low, 1.055 * x ** np.float32(1 / 2.4) - 0.055), np.float32
+    )

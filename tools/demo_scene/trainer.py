@@ -43,8 +43,13 @@ class View:
         c, sums = self.camera, self.picture.astype(np.uint16)
         sums = sums[::2, ::2] + sums[1::2, ::2] + sums[::2, 1::2] + sums[1::2, 1::2]
         camera = replace(
-            c, width=c.width // 2, height=c.height // 2,
-            fx=c.fx / 2, fy=c.fy / 2, cx=c.cx / 2, cy=c.cy / 2,
+            c,
+            width=c.width // 2,
+            height=c.height // 2,
+            fx=c.fx / 2,
+            fy=c.fy / 2,
+            cx=c.cx / 2,
+            cy=c.cy / 2,
         )
         return View(camera, ((sums + 2) // 4).astype(np.uint8))
 
@@ -95,7 +100,7 @@ class Config:
     def mean_rate_at(self, step: int) -> float:
         """Learning rate of the means in world units."""
         first, last = self.mean_rate
-        return self.extent * first * (last / first) ** (step / self.steps)
+        return float(self.extent * first * (last / first) ** (step / self.steps))
 
 
 def train(
@@ -135,7 +140,10 @@ def train(
         if step % 250 == 249:
             log.info(
                 "step %d of %d: loss %.4f, %d Gaussians, %.0f s",
-                step + 1, config.steps, np.mean(losses[-250:]), len(model),
+                step + 1,
+                config.steps,
+                np.mean(losses[-250:]),
+                len(model),
                 time.monotonic() - started,
             )
     return model, losses
