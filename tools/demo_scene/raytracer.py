@@ -14,23 +14,23 @@ from numpy.typing import NDArray
 from gscompress.cameras import Camera
 
 from . import world
-from .materials import GROUND
+from .materials import MEADOW, PLAZA
 from .shapes import MISS
-from .vectors import Array, dot, mix, normalize, reflect, smoothstep
+from .vectors import Array, dot, length, mix, normalize, reflect, smoothstep
 
 __all__ = ["STUDIO", "RayTracer"]
 
 STUDIO: Array = np.diag([1.0, -1.0, -1.0]).astype(np.float32)
 """World (y down) to studio (y up) and back: its own inverse."""
 
-GROUND_ID, SKY_ID = -1, -2
+PLAZA_ID, MEADOW_ID, SKY_ID = -1, -2, -3
 CHUNK = 1 << 15
 NUDGE = np.float32(4e-3)
 
 
 @dataclass(frozen=True)
 class Hits:
-    """Where rays end: distance [N] and what was hit [N] (index of a thing, GROUND_ID or SKY_ID)."""
+    """Where rays end: distance [N] and what was hit [N] (index of a thing, or one of the _IDs)."""
 
     distance: Array
     what: NDArray[np.int64]
@@ -92,18 +92,18 @@ class RayTracer:
         solid = ~sky
         surface = self.surface(p[:, solid], hits.what[solid])
         lit = self.shade(surface, direction[:, solid], bounces)
-        haze = world.haze(surface.p) * (hits.what[solid] == GROUND_ID)
+        haze = world.haze(surface.p) * (hits.what[solid] < 0)
         colour[:, solid] = mix(lit, world.HAZE_COLOUR, haze)
         return colour
 
     def surface(self, p: Array, what: NDArray[np.int64]) -> Surface:
-        """Normals and materials of the points ``p`` on the things (or the ground) ``what``."""
+        """Normals and materials of points ``p`` on the things, or the ground, named by ``what``."""
         normal, albedo, specular = np.empty_like(p), np.empty_like(p), np.empty_like(p)
         roughness = np.empty(p.shape[1], np.float32)
         for i in np.unique(what):
             which = what == i
-            if i == GROUND_ID:
-                material, local = GROUND, p[:, which]
+            if i < 0:
+                material, local = (PLAZA if i == PLAZA_ID else MEADOW), p[:, which]
                 normal[:, which] = np.array([[0], [1], [0]], np.float32)
             else:
                 thing = self.things[i]
@@ -123,7 +123,10 @@ class RayTracer:
         with np.errstate(divide="ignore", invalid="ignore"):
             down = np.where(direction[1] < 0, -origin[1] / direction[1], MISS)
         nearer = (down > 0) & (down < best)
-        best, what = np.where(nearer, down, best), np.where(nearer, GROUND_ID, what)
+        best = np.where(nearer, down, best)
+        inside = length(origin[0] + best * direction[0], origin[2] + best * direction[2])
+        ground = np.where(inside < world.PLAZA_RADIUS, PLAZA_ID, MEADOW_ID)
+        what = np.where(nearer, ground, what)
         for i, thing in enumerate(self.things):
             t = thing.shape.trace(thing.local(origin), thing.to_local @ direction)
             nearer = t < best
@@ -160,7 +163,8 @@ class RayTracer:
         seen = mix(world.FLOOR_LIGHT, sky, smoothstep(-soft, soft, direction[1]))
         if bounces:
             hits = self.intersect(origin, direction)
-            traced = np.flatnonzero((hits.what >= 0) & (hits.distance < 3))
+            glossy = (hits.what >= 0) & (hits.distance < 3) & (roughness < 1)
+            traced = np.flatnonzero(glossy)
             inner = self.radiance(origin[:, traced], direction[:, traced], bounces - 1)
             fade = np.exp(-2 * hits.distance[traced] * roughness[traced])
             seen[:, traced] = mix(seen[:, traced], inner, fade)

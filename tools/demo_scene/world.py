@@ -83,7 +83,7 @@ def still_life() -> list[Thing]:
         Thing(
             TrefoilKnot(0.3, 0.12, 0.085),
             m.Material(m.plain(0.26, 0.15, 0.04), (0.92, 0.62, 0.24), 0.36),
-            (0.0, 1.08, 0.0),
+            (0.0, 1.06, 0.0),
             (68, 30, 0),
         ),
         Thing(Vase(0.72), m.Material(m.glazed_stripes(0.72), glaze, 0.2), (-1.2, 0.36, -0.55)),
