@@ -7,6 +7,7 @@ per pixel. The world's axes are OpenCV's (y down); in the studio y is up: ``STUD
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ STUDIO: Array = np.diag([1.0, -1.0, -1.0]).astype(np.float32)
 PLAZA_ID, MEADOW_ID, SKY_ID = -1, -2, -3
 CHUNK = 1 << 15
 NUDGE = np.float32(4e-3)
+SMOOTH = 0.03
+"""Pixels that differ by less from all their neighbours get a single ray."""
 
 
 @dataclass(frozen=True)
@@ -54,33 +57,38 @@ class RayTracer:
         self.things = world.still_life() if things is None else things
 
     def image(self, camera: Camera, samples: int = 2) -> Array:  # [H, W, 3]
-        """The picture a camera sees: sRGB in 0..1."""
-        s = samples
-        x = (np.arange(camera.width * s, dtype=np.float32) + 0.5) / s
-        y = (np.arange(camera.height * s, dtype=np.float32) + 0.5) / s
-        u, v = np.meshgrid((x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy)
-        rays = np.stack([u.ravel(), v.ravel(), np.ones(u.size)]).astype(np.float32)
-        to_world = camera.viewmat[:3, :3].T.astype(np.float32)
-        directions = normalize(np.asarray(STUDIO @ to_world @ rays, np.float32))
-        eye = (STUDIO @ camera.position.astype(np.float32))[:, None]
-        out = np.empty_like(directions)
-        for start in range(0, out.shape[1], CHUNK):
-            d = np.ascontiguousarray(directions[:, start : start + CHUNK])
-            o = np.broadcast_to(eye, d.shape).copy()
-            out[:, start : start + CHUNK] = tone_map(self.radiance(o, d, bounces=1))
-        blocks = out.reshape(3, camera.height, s, camera.width, s).mean(axis=(2, 4))
-        return np.ascontiguousarray(blocks.transpose(1, 2, 0))
+        """The picture a camera sees: sRGB in 0..1.
+
+        One ray per pixel, then ``samples`` x ``samples`` of them where neighbours differ.
+        """
+        y, x = np.mgrid[: camera.height, : camera.width].reshape(2, -1)
+        flat = self.colours(camera, x + 0.5, y + 0.5)
+        image = flat.T.reshape(camera.height, camera.width, 3)
+        if samples > 1:
+            rows, columns = np.nonzero(contrast(image) > SMOOTH)
+            total = np.zeros((3, len(rows)), np.float32)
+            steps = (np.arange(samples) + 0.5) / samples
+            for down, across in np.ndindex(samples, samples):
+                total += self.colours(camera, columns + steps[across], rows + steps[down])
+            image[rows, columns] = total.T / samples**2
+        return np.ascontiguousarray(image)
+
+    def colours(self, camera: Camera, x: NDArray[Any], y: NDArray[Any]) -> Array:  # [3, N]
+        """sRGB colours at image positions in pixels, one ray each."""
+        origin, direction = camera_rays(camera, x, y)
+        out = np.empty_like(direction)
+        for start in range(0, len(x), CHUNK):
+            part = slice(start, start + CHUNK)
+            o, d = (np.ascontiguousarray(a[:, part]) for a in (origin, direction))
+            out[:, part] = tone_map(self.radiance(o, d, bounces=1))
+        return out
 
     def surface_points(self, camera: Camera) -> tuple[Array, Array]:
         """What one ray per pixel hits: world points and their sRGB colours, both [H * W, 3]."""
-        x = (np.arange(camera.width, dtype=np.float32) + 0.5 - camera.cx) / camera.fx
-        y = (np.arange(camera.height, dtype=np.float32) + 0.5 - camera.cy) / camera.fy
-        u, v = np.meshgrid(x, y)
-        rays = np.stack([u.ravel(), v.ravel(), np.ones(u.size)]).astype(np.float32)
-        d = normalize(STUDIO @ camera.viewmat[:3, :3].T.astype(np.float32) @ rays)
-        o = np.broadcast_to((STUDIO @ camera.position.astype(np.float32))[:, None], d.shape)
+        y, x = np.mgrid[: camera.height, : camera.width].reshape(2, -1)
+        o, d = camera_rays(camera, x + 0.5, y + 0.5)
         points = o + self.intersect(o, d).distance * d
-        return (STUDIO @ points).T, tone_map(self.radiance(o.copy(), d, bounces=0)).T
+        return (STUDIO @ points).T, tone_map(self.radiance(o, d, bounces=0)).T
 
     def radiance(self, origin: Array, direction: Array, bounces: int) -> Array:  # [3, N]
         """Linear light arriving along rays, with ``bounces`` mirror-like reflections followed."""
@@ -162,11 +170,12 @@ class RayTracer:
         soft = np.float32(0.02) + roughness
         seen = mix(world.FLOOR_LIGHT, sky, smoothstep(-soft, soft, direction[1]))
         if bounces:
-            hits = self.intersect(origin, direction)
-            glossy = (hits.what >= 0) & (hits.distance < 3) & (roughness < 1)
-            traced = np.flatnonzero(glossy)
+            glossy = np.flatnonzero(roughness < 1)
+            hits = self.intersect(origin[:, glossy], direction[:, glossy])
+            close = (hits.what >= 0) & (hits.distance < 3)
+            traced = glossy[close]
             inner = self.radiance(origin[:, traced], direction[:, traced], bounces - 1)
-            fade = np.exp(-2 * hits.distance[traced] * roughness[traced])
+            fade = np.exp(-2 * hits.distance[close] * roughness[traced])
             seen[:, traced] = mix(seen[:, traced], inner, fade)
         return seen
 
@@ -176,8 +185,9 @@ class RayTracer:
         What counts is the tangent of the angle by which a ray misses each solid, against that of
         the sun's (generous) radius.
         """
-        light = np.zeros(p.shape[1], np.float32)
-        facing = np.flatnonzero(dot(normal, world.SUN_DIRECTION) > 0)
+        sunny = dot(normal, world.SUN_DIRECTION) > 0
+        light = sunny.astype(np.float32)
+        facing = np.flatnonzero(sunny & (length(p[0], p[2]) < 2 * world.PLAZA_RADIUS))
         least = np.full(len(facing), world.SUN_TANGENT, np.float32)
         for thing in self.things:
             centre = np.array(thing.centre, np.float32)[:, None]
@@ -194,7 +204,9 @@ class RayTracer:
 
     def openness(self, p: Array, normal: Array) -> Array:  # [N]
         """Ambient occlusion: how freely points see the sky, 0..1, by distances along the normal."""
-        blocked = np.zeros(p.shape[1], np.float32)
+        open_sky = np.ones(p.shape[1], np.float32)
+        inside = np.flatnonzero(length(p[0], p[2]) < world.PLAZA_RADIUS + 0.5)
+        p, normal = p[:, inside], normal[:, inside]
         reaches = ((0.06, 1.6), (0.16, 1.0), (0.36, 0.55))
         gaps = [np.minimum(np.maximum(p[1] + h * normal[1], 0), h) for h, _ in reaches]
         for thing in self.things:
@@ -205,8 +217,24 @@ class RayTracer:
                 probed = thing.shape.distance(local + np.float32(h) * outward)
                 gap[near] = np.minimum(gap[near], probed)
         for gap, (h, weight) in zip(gaps, reaches, strict=True):
-            blocked += np.float32(weight) * (np.float32(h) - gap)
-        return np.asarray(np.clip(1 - blocked, np.float32(0.15), 1))
+            open_sky[inside] -= np.float32(weight) * (np.float32(h) - gap)
+        return np.asarray(np.clip(open_sky, np.float32(0.15), 1))
+
+
+def camera_rays(camera: Camera, x: NDArray[Any], y: NDArray[Any]) -> tuple[Array, Array]:
+    """Origins and unit directions [3, N], in the studio, of rays through image positions."""
+    rays = np.stack([(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, np.ones(len(x))])
+    to_world = camera.viewmat[:3, :3].T.astype(np.float32)
+    direction = normalize(np.asarray(STUDIO @ to_world @ rays.astype(np.float32), np.float32))
+    eye = STUDIO @ camera.position.astype(np.float32)
+    return np.broadcast_to(eye[:, None], direction.shape), direction
+
+
+def contrast(image: Array) -> Array:  # [H, W, 3] -> [H, W]
+    """Largest difference to a neighbouring pixel, over the channels and eight neighbours."""
+    padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))
+    return np.asarray((windows.max(axis=(3, 4)) - windows.min(axis=(3, 4))).max(axis=2))
 
 
 def ggx(normal: Array, to_eye: Array, to_light: Array, base: Array, roughness: Array) -> Array:
