@@ -75,11 +75,11 @@ class Config:
         seed: Seed of everything random.
     """
 
-    steps: int = 8000
+    steps: int = 4500
     budget: int = 19_000
     sh_degree: int = 3
-    degree_every: int = 800
-    densify_every: int = 100
+    degree_every: int = 500
+    densify_every: int = 50
     densify_until: float = 0.85
     mean_rate: tuple[float, float] = (1.6e-4, 1.6e-6)
     extent: float = 5.0
@@ -89,11 +89,11 @@ class Config:
             "quats": 1e-3,
             "opacity_logits": 5e-2,
             "sh_dc": 2.5e-3,
-            "sh_rest": 1.25e-4,
+            "sh_rest": 2e-4,
         }
     )
-    opacity_weight: float = 0.01
-    scale_weight: float = 0.01
+    opacity_weight: float = 0.005
+    scale_weight: float = 0.005
     coarse_share: float = 0.6
     seed: int = 0
 
