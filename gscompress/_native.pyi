@@ -32,6 +32,7 @@ def decode_planes(
     references: NDArray[np.int32],
     nearness: NDArray[np.uint8],
     classes: NDArray[np.uint8],
+) -> NDArray[np.int32]: ...
 
 # entropy
 class CorruptStream(Exception): ...
