@@ -15,7 +15,7 @@ from gscompress.entropy import CODERS
 from gscompress.errors import ConfigError, CorruptFileError
 from gscompress.gaussians import MAX_SH_DEGREE, Gaussians, Mode
 
-__all__ = ["bytes_by_attribute", "decode_container", "make_header"]
+__all__ = ["bytes_by_attribute", "decode_container", "group_bytes", "make_header"]
 
 _GAUSSIANS_PER_BYTE = 256
 """A file that claims more Gaussians than that has been made to exhaust memory: the cheapest
@@ -52,11 +52,17 @@ def ply_bytes(scene: Gaussians) -> int:
 
 def bytes_by_attribute(container: Container) -> dict[str, int]:
     """Bytes of each attribute group's chunks, and of the framing around them."""
+    sizes = {name: len(data) for name, data in container.chunks.items()}
+    return group_bytes(sizes, len(container.to_bytes()))
+
+
+def group_bytes(chunks: Mapping[str, int], total: int) -> dict[str, int]:
+    """The same of a file of ``total`` bytes whose chunks have these lengths."""
     sizes: dict[str, int] = {}
-    for name, data in container.chunks.items():
+    for name, length in chunks.items():
         group = "means" if name == "frame" else name.partition(".")[0]
-        sizes[group] = sizes.get(group, 0) + len(data)
-    sizes["container"] = len(container.to_bytes()) - sum(sizes.values())
+        sizes[group] = sizes.get(group, 0) + length
+    sizes["container"] = total - sum(sizes.values())
     return sizes
 
 
