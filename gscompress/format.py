@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import gscompress
 from gscompress.codecs import CODECS
@@ -47,7 +47,7 @@ def make_header(scene: Gaussians, coded: Gaussians, config: Config) -> dict[str,
 
 def ply_bytes(scene: Gaussians) -> int:
     """Bytes of a scene's attributes as an INRIA PLY of float32 with normals."""
-    return len(scene) * 4 * (3 + 3 + 3 * scene.sh.shape[1] + 1 + 3 + 4)
+    return int(len(scene) * 4 * (3 + 3 + 3 * scene.sh.shape[1] + 1 + 3 + 4))
 
 
 def bytes_by_attribute(container: Container) -> dict[str, int]:
@@ -95,9 +95,10 @@ def _integer(header: Mapping[str, Any], key: str, limit: int, where: str) -> int
 
 def _mode(header: Mapping[str, Any], where: str) -> Mode:
     mode = header.get("mode")
-    if mode not in get_args(Mode):
-        raise CorruptFileError(where, "header, 'mode'", found=mode, expected=get_args(Mode))
-    return mode  # type: ignore[no-any-return]
+    for known in get_args(Mode):
+        if mode == known:
+            return cast(Mode, known)
+    raise CorruptFileError(where, "header, 'mode'", found=mode, expected=get_args(Mode))
 
 
 def _components(header: Mapping[str, Any], where: str) -> tuple[dict[str, Any], Any]:
