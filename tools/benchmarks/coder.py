@@ -1,13 +1,15 @@
 """Symbols per second and bits per symbol of the entropy coders, ours and others, in one run.
 
 Streams: integers from discretised Laplacians whose spread depends on a known context; one that is
-mostly zero; one whose spread wanders, which no context tells. With --scene also real ones: quantised
-attributes of a PLY in Morton order, the contexts being the magnitudes of the two values before.
+mostly zero; one whose spread wanders, which no context tells. With --scene also real ones:
+quantised attributes of a PLY in Morton order, the contexts being the magnitudes of the two values
+before.
 
     tools/bench.py coder --n 1000000 --scene point_cloud.ply --json coder.json
 
 The bound is the empirical entropy of the values given their contexts, tables not counted. An
-adaptive coder can be below it where statistics wander. Seconds: the least of the repeats, one core.
+adaptive coder can be below it where statistics wander. Seconds are of processor time, the least of
+the repeats; all coders use one core.
 """
 
 from __future__ import annotations
@@ -131,11 +133,11 @@ def _measure(stream: str, coder: str, parts: list[Symbols], bound: float, repeat
     for part in parts:
         best = np.full(2, np.inf)
         for _ in range(repeats):
-            started = time.perf_counter()
+            started = time.process_time()
             data = encode(part)
-            encoded = time.perf_counter()
+            encoded = time.process_time()
             decoded = decode(data, part)
-            best = np.minimum(best, [encoded - started, time.perf_counter() - encoded])
+            best = np.minimum(best, [encoded - started, time.process_time() - encoded])
         if not np.array_equal(decoded, part.values):
             raise SystemExit(f"{coder} does not give back the stream {stream!r}")
         size += len(data)
@@ -153,8 +155,8 @@ def _coder(name: str) -> tuple[Callable[[Symbols], bytes], Decode]:
     return coder.encode, lambda data, part: coder.decode(data, len(part.values), part.contexts)
 
 
-# constriction: one categorical model per context, made from the counts on both sides; its tables are
-# not part of the size, which flatters it, and its symbols are sorted by context.
+# constriction: one categorical model per context, made from the counts on both sides; its tables
+# are not part of the size, which flatters it, and its symbols are sorted by context.
 
 
 def _constriction_models(part: Symbols) -> Iterator[tuple[object, NDArray[np.int64]]]:
