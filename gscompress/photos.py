@@ -73,8 +73,10 @@ def _find(camera: Camera, folder: Path, index: dict[str, list[Path]]) -> Path:
     )
 
 
-def load_image(path: StrPath) -> Array:  # [H, W, 3]
-    """Read an image as colours in 0..1, as stored; transparency is laid over black.
+def load_image(
+    path: StrPath, background: tuple[float, float, float] = (0.0, 0.0, 0.0)
+) -> Array:  # [H, W, 3]
+    """Read an image as colours in 0..1, as stored; transparency is laid over ``background``.
 
     Raises:
         InputError: It cannot be read, or is no image of 1 to 4 channels.
@@ -108,7 +110,9 @@ def load_image(path: StrPath) -> Array:  # [H, W, 3]
         colour, alpha = image[:, :, :-1], image[:, :, -1:]
     if colour.shape[2] == 1:
         colour = np.repeat(colour, 3, axis=2)
-    return np.ascontiguousarray(colour if alpha is None else colour * alpha)
+    if alpha is not None:
+        colour = colour * alpha + np.asarray(background, dtype=np.float32) * (1 - alpha)
+    return np.ascontiguousarray(colour)
 
 
 def fit_camera(camera: Camera, image: Array, path: StrPath) -> Camera:

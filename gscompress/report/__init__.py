@@ -2,5 +2,15 @@
 
 from gscompress.report.evaluate import evaluate
 from gscompress.report.report import Picture, Protocol, Report, SceneFacts, Scores, View
+from gscompress.report.sources import Selection
 
-__all__ = ["Picture", "Protocol", "Report", "SceneFacts", "Scores", "View", "evaluate"]
+__all__ = [
+    "Picture",
+    "Protocol",
+    "Report",
+    "SceneFacts",
+    "Scores",
+    "Selection",
+    "View",
+    "evaluate",
+]

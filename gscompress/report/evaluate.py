@@ -12,8 +12,8 @@ from gscompress.errors import MissingDependencyError
 from gscompress.gaussians import Array, Gaussians
 from gscompress.metrics import Lpips, psnr, ssim
 from gscompress.metrics.lpips import Net
+from gscompress.photos import find_images, fit_camera, load_image
 from gscompress.render.base import BLACK, Background, Progress, Renderer
-from gscompress.report.photos import Photos
 from gscompress.report.pictures import choose, difference_gain, jpeg
 from gscompress.report.report import Picture, Protocol, Report, Scores, View
 from gscompress.report.sources import CameraSource, SceneSource, Split, open_scene, select_cameras
@@ -53,8 +53,9 @@ def evaluate(
         reference: The original scene, or its file.
         test: The scene under test, or its file: then its length and SHA-256 are reported.
         cameras: Where to look from: the file or folder that holds a scene's cameras, of which the
-            test cameras are used; or cameras, which are used as they are.
-        images: Folder of photos, named as the cameras are.
+            test cameras are used; or cameras, which are used as they are (a `Selection` says in
+            the report how they were chosen).
+        images: Folder of photos, named as the cameras are; views are rendered at their size.
         split: Use "test", "train" or "all" cameras of those given. A split.json beside the file
             decides; else every 8th by name is test. Only test cameras, which no encoder has used,
             give an honest number.
@@ -63,7 +64,8 @@ def evaluate(
             are not installed there is no number and the report says why.
         background: RGB in 0..1, behind both scenes.
         measure_fps: Measure the frames per second of both scenes.
-        pictures: Keep pictures of the worst, the median and the best view for `Report.to_html`.
+        pictures: Keep pictures of the views that changed most, middling and least, for
+            `Report.to_html`.
         progress: Called with (views done, views in all).
 
     Raises:
@@ -71,18 +73,18 @@ def evaluate(
     """
     selection = select_cameras(cameras, split)
     chosen = selection.cameras
-    photos = None if images is None else Photos.find(Path(images), chosen, background)
+    photos = None if images is None else find_images(chosen, images)
     distance, lpips_text = _load_lpips(lpips)
     reference_scene, reference_facts = open_scene(reference)
     test_scene, test_facts = open_scene(test)
     renderer = renderer or _default_renderer()
-    job = _Job(reference_scene, test_scene, renderer, background, photos, distance)
+    job = _Job(reference_scene, test_scene, chosen, photos, renderer, background, distance)
 
     views = []
-    for done, camera in enumerate(chosen):
-        views.append(job.score(camera))
+    for k in range(len(chosen)):
+        views.append(job.score(k))
         if progress is not None:
-            progress(done + 1, len(chosen))
+            progress(k + 1, len(chosen))
     rates, fps_text = _frame_rates(job, chosen) if measure_fps else ((None, None), NOT_ASKED)
     return Report(
         reference=reference_facts,
@@ -96,7 +98,7 @@ def evaluate(
             cameras_given=selection.given,
             background=background,
             renderer=renderer.name,
-            photos=None if photos is None else photos.describe(),
+            photos=None if images is None else str(images),
             psnr=PSNR_TEXT,
             ssim=SSIM_TEXT,
             lpips=lpips_text,
@@ -105,32 +107,30 @@ def evaluate(
         device=renderer.device,
         reference_fps=rates[0],
         fps=rates[1],
-        pictures=job.pictures(chosen, views) if pictures else (),
+        pictures=job.pictures(views) if pictures else (),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """Two scenes, and all that it takes to compare them at a camera."""
+    """Two scenes, the views, and all that it takes to compare the scenes there."""
 
     reference: Gaussians
     test: Gaussians
+    cameras: list[Camera]
+    photos: list[Path] | None
     renderer: Renderer
     background: Background
-    photos: Photos | None
     distance: Lpips | None
 
-    def render(self, scene: Gaussians, camera: Camera) -> Array:  # [H, W, 3]
-        return self.renderer.render(scene, camera, self.background).image
-
-    def score(self, camera: Camera) -> View:
-        """The scores of one view."""
-        original = self.render(self.reference, camera)
-        tested = self.render(self.test, camera)
-        if self.photos is None:
+    def score(self, k: int) -> View:
+        """The scores of view ``k``."""
+        camera, photo = self._view(k)
+        original = self._render(self.reference, camera)
+        tested = self._render(self.test, camera)
+        if photo is None:
             scores = self._compare(tested, original)
             return View(camera.name, test=scores, render=scores, reference=None)
-        photo = self.photos.load(camera)
         return View(
             camera.name,
             test=self._compare(tested, photo),
@@ -138,34 +138,45 @@ class _Job:
             reference=self._compare(original, photo),
         )
 
-    def _compare(self, image: Array, truth: Array) -> Scores:
-        distance = None if self.distance is None else self.distance(image, truth)
-        return Scores(psnr(image, truth), ssim(image, truth), distance)
-
-    def pictures(self, cameras: Sequence[Camera], views: Sequence[View]) -> tuple[Picture, ...]:
-        """The worst, the median and the best view, rendered again; differences share one gain."""
-        roles = choose([view.test.psnr for view in views])
-        pairs = {role: self._pair(cameras[k]) for role, k in roles.items()}
-        gain = difference_gain(list(pairs.values()))
+    def pictures(self, views: Sequence[View]) -> tuple[Picture, ...]:
+        """The views that compression changed most, middling and least; one gain for all."""
+        psnrs = [view.render.psnr for view in views]
+        roles = choose(psnrs)
+        shots = {role: self._shots(k) for role, k in roles.items()}
+        gain = difference_gain([(original, tested) for _, original, tested in shots.values()])
         return tuple(
             Picture(
                 role=role,
                 view=views[roles[role]].name,
-                psnr=views[roles[role]].test.psnr,
-                truth=jpeg(truth),
+                render_psnr=psnrs[roles[role]],
+                photo=None if photo is None else jpeg(photo),
+                reference=jpeg(original),
                 test=jpeg(tested),
-                difference=jpeg(abs(tested - truth) * gain),
+                difference=jpeg(abs(tested - original) * gain),
                 gain=gain,
             )
-            for role, (truth, tested) in pairs.items()
+            for role, (photo, original, tested) in shots.items()
         )
 
-    def _pair(self, camera: Camera) -> tuple[Array, Array]:
-        """Truth and test image of a view, clamped to 0..1."""
-        truth = (
-            self.render(self.reference, camera) if self.photos is None else self.photos.load(camera)
-        )
-        return truth.clip(0, 1), self.render(self.test, camera).clip(0, 1)
+    def _view(self, k: int) -> tuple[Camera, Array | None]:  # [H, W, 3]
+        """The camera, and its photo, whose size it takes."""
+        if self.photos is None:
+            return self.cameras[k], None
+        photo = load_image(self.photos[k], self.background)
+        return fit_camera(self.cameras[k], photo, self.photos[k]), photo
+
+    def _render(self, scene: Gaussians, camera: Camera) -> Array:  # [H, W, 3]
+        return self.renderer.render(scene, camera, self.background).image
+
+    def _compare(self, image: Array, truth: Array) -> Scores:
+        distance = None if self.distance is None else self.distance(image, truth)
+        return Scores(psnr(image, truth), ssim(image, truth), distance)
+
+    def _shots(self, k: int) -> tuple[Array | None, Array, Array]:
+        """Photo, reference and test image of view ``k``, the renders clamped to 0..1."""
+        camera, photo = self._view(k)
+        original = self._render(self.reference, camera)
+        return photo, original.clip(0, 1), self._render(self.test, camera).clip(0, 1)
 
 
 def _frame_rates(

@@ -26,7 +26,7 @@ def choose(psnrs: list[float]) -> dict[str, int]:
 
 
 def difference_gain(pairs: list[tuple[Array, Array]]) -> int:
-    """A power of two that brings the largest 0.1 % of all differences to about full brightness."""
+    """The power of two that shows 99.9 % of all differences without clipping, at most 1024."""
     top = max(float(np.quantile(np.abs(a - b), 0.999)) for a, b in pairs)
     gain = 1
     while gain < MAX_GAIN and gain * 2 * top <= 1:

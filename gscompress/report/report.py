@@ -87,7 +87,7 @@ class Protocol:
         cameras_given: How many there were before the split.
         background: RGB in 0..1, behind both scenes.
         renderer: Id of the renderer.
-        photos: Where the photos came from and whether they were resized; None without photos.
+        photos: Folder of the photos; None without photos.
         psnr: What the PSNR is.
         ssim: What the SSIM is.
         lpips: Which LPIPS, with its convention; or why there is none.
@@ -113,19 +113,21 @@ class Picture:
     """The images of one view, as JPEG files, for people to look at.
 
     Attributes:
-        role: "worst", "median" or "best" by PSNR.
+        role: "worst", "median" or "best" by ``render_psnr``.
         view: Name of the camera.
-        psnr: Of that view, in dB.
-        truth: The photo or the reference's render.
+        render_psnr: The test scene's render against the reference's, in dB.
+        photo: The photo; None without photos.
+        reference: The reference scene's render.
         test: The test scene's render.
-        difference: Their absolute difference, amplified.
+        difference: Absolute difference of the two renders, amplified.
         gain: By how much.
     """
 
     role: str
     view: str
-    psnr: float
-    truth: bytes
+    render_psnr: float
+    photo: bytes | None
+    reference: bytes
     test: bytes
     difference: bytes
     gain: int

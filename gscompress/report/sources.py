@@ -20,8 +20,25 @@ from gscompress.report.report import SceneFacts
 __all__ = ["CameraSource", "SceneSource", "Selection", "Split", "open_scene", "select_cameras"]
 
 SceneSource = Gaussians | str | PathLike[str]
-CameraSource = Sequence[Camera] | str | PathLike[str]
 Split = Literal["test", "train", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Cameras, and which of a scene's cameras they are.
+
+    Attributes:
+        cameras: The chosen ones.
+        split: How they were chosen.
+        given: How many there were to choose from.
+    """
+
+    cameras: list[Camera]
+    split: Split | Literal["given"]
+    given: int
+
+
+CameraSource = Sequence[Camera] | Selection | str | PathLike[str]
 
 
 def open_scene(source: SceneSource) -> tuple[Gaussians, SceneFacts]:
@@ -37,27 +54,14 @@ def open_scene(source: SceneSource) -> tuple[Gaussians, SceneFacts]:
     return scene, _facts(scene, path)
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The cameras that are used.
-
-    Attributes:
-        cameras: In the order given.
-        split: Which of the given ones they are.
-        given: How many were given.
-    """
-
-    cameras: list[Camera]
-    split: Split | Literal["given"]
-    given: int
-
-
 def select_cameras(source: CameraSource, split: Split | None) -> Selection:
     """The cameras that ``split`` leaves: by default the test cameras of a file, all of a sequence.
 
     Raises:
         InputError: The cameras cannot be read, or none is left.
     """
+    if isinstance(source, Selection):
+        return source
     if isinstance(source, str | PathLike):
         place, cameras = Path(source), camera_sets.load_cameras(source)
         split = split or "test"

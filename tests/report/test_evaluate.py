@@ -11,6 +11,7 @@ from PIL import Image
 from gscompress.errors import InputError, MissingDependencyError
 from gscompress.io import save
 from gscompress.metrics import Lpips, ssim
+from gscompress.report import Selection
 from gscompress.report import evaluate as evaluate_report
 from tests.report.conftest import HEIGHT, WIDTH, make_cameras, make_scene, pattern
 
@@ -158,6 +159,13 @@ def test_cameras_of_a_file_are_split_and_given_ones_are_not(renderer, tmp_path):
     assert report.protocol.split == "given"
 
 
+def test_a_selection_says_how_its_cameras_were_chosen(renderer):
+    selection = Selection(make_cameras(2), "train", given=9)
+    report = evaluate_report(make_scene(), make_scene(), selection, renderer=renderer)
+    assert len(report.views) == 2
+    assert (report.protocol.split, report.protocol.cameras_given) == ("train", 9)
+
+
 def test_no_camera_left_is_an_error_before_any_work(renderer):
     with pytest.raises(InputError, match="no test camera among 1"):
         evaluate(make_scene(), make_scene(), make_cameras(1), renderer=renderer)
@@ -243,20 +251,25 @@ def test_ground_truth_reports_both_and_the_drop(renderer, tmp_path):
     assert document["views"][0]["reference_psnr"] == pytest.approx(expected[0.02], abs=0.02)
 
 
-def test_photos_of_another_size_are_resized_and_the_report_says_so(renderer, tmp_path):
-    cameras = make_cameras(8)
+def test_views_are_rendered_at_the_size_of_their_photos(renderer, tmp_path, monkeypatch):
+    cameras = make_cameras(1)
     write_photos(tmp_path, cameras, 0.0, scale=2)
-    report = evaluate(
-        make_scene(), make_scene(), cameras, images=tmp_path, renderer=renderer, split="all"
-    )
-    assert report.protocol.photos == f"{tmp_path}, 8 of 8 resized (Lanczos)"
-    assert report.psnr > 25
+    sizes = []
+    plain = renderer.render
+
+    def render(scene, camera, background):
+        sizes.append((camera.width, camera.height, camera.fx, camera.cx))
+        return plain(scene, camera, background)
+
+    monkeypatch.setattr(renderer, "render", render)
+    evaluate(make_scene(), make_scene(), cameras, images=tmp_path, renderer=renderer, split="all")
+    assert set(sizes) == {(2 * WIDTH, 2 * HEIGHT, 100.0, float(WIDTH))}
 
 
 def test_a_missing_photo_stops_before_any_work(renderer, tmp_path):
     cameras = make_cameras(24)
     write_photos(tmp_path, cameras[:1], 0.0)
-    with pytest.raises(InputError, match=r"view_008\.png: found no photo of 2 of 3 views"):
+    with pytest.raises(InputError, match=r"view_008\.png: found no such image"):
         evaluate(make_scene(), make_scene(), cameras, images=tmp_path, renderer=renderer)
     assert renderer.rendered == []
 

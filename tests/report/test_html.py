@@ -81,7 +81,7 @@ def test_an_existing_page_is_kept(report, tmp_path):
 
 
 def test_pictures_are_the_worst_median_and_best_view(report, tmp_path):
-    assert [(p.role, p.view, round(p.psnr)) for p in report.pictures] == [
+    assert [(p.role, p.view, round(p.render_psnr)) for p in report.pictures] == [
         ("worst", "view_000.png", 30),
         ("median", "view_008.png", 40),
         ("best", "view_016.png", 50),
@@ -92,7 +92,7 @@ def test_pictures_are_the_worst_median_and_best_view(report, tmp_path):
     assert len(sources) == 9
     images = [np.asarray(Image.open(io.BytesIO(base64.b64decode(s)))) for s in sources]
     assert {image.shape for image in images} == {(HEIGHT, WIDTH, 3)}
-    # truth of the worst view: the pattern + 10^-1.5; JPEG of noise is coarse, its mean is not
+    # reference of the worst view: the pattern + 10^-1.5; JPEG of noise is coarse, its mean is not
     truth = pattern("view_000.png") + 10**-1.5
     assert images[0].mean() / 255 == pytest.approx(truth.mean(), abs=0.005)
     # one gain for all: 16 is the largest power of two that keeps 10^-1.5 below 1
@@ -140,7 +140,9 @@ def test_ground_truth_page_names_the_photos_and_the_drop(renderer, tmp_path):
     assert "<b>photos</b>" in text
     assert f"<b>{report.psnr_drop:.2f} dB</b>" in text
     assert len(Page(text).all("rect")) == 2  # the bar, and the reference's mark
-    assert "photo</figcaption>" in text
+    assert "<figcaption>photo</figcaption>" in text
+    assert len(Page(text).all("img")) == 4
+    assert [picture.render_psnr for picture in report.pictures] == [report.render_scores.psnr]
 
 
 def test_bytes_by_attribute(report, tmp_path):
