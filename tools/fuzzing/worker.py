@@ -55,6 +55,7 @@ def _outcome(
 ) -> dict[str, str]:
     from gscompress.errors import GscompressError
 
+    _forget_peak()
     before = _peak()
     started = time.process_time()
     outcome, detail = "read", ""
@@ -84,13 +85,11 @@ def _measured(read: Callable[[Path], object], target: Path) -> tuple[float, int]
 
 
 def _peak() -> int:
-    """Most resident memory so far (since it was forgotten, where the system can), in bytes."""
+    """Most resident memory, in bytes, since it was forgotten (where the system can forget)."""
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
-                peak = int(line.split()[1]) << 10
-                _forget_peak()
-                return peak
+                return int(line.split()[1]) << 10
     except OSError:
         pass
     unit = 1 if sys.platform == "darwin" else 1024
