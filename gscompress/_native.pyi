@@ -32,6 +32,7 @@ def decode_planes(
     references: NDArray[np.int32],
     nearness: NDArray[np.uint8],
     classes: NDArray[np.uint8],
+) -> NDArray[np.int32]: ...
 
 # entropy
 class CorruptStream(Exception): ...
@@ -70,4 +71,43 @@ class Rasterizer:
         antialiased: bool,
         image: NDArray[np.float32],
         alpha: NDArray[np.float32],
+    ) -> None: ...
+    def backward(
+        self,
+        means: NDArray[np.float32],
+        quats: NDArray[np.float32],
+        scales: NDArray[np.float32],
+        opacities: NDArray[np.float32],
+        sh: NDArray[np.float32],
+        image: NDArray[np.float32],
+        alpha: NDArray[np.float32],
+        image_gradient: NDArray[np.float32],
+        alpha_gradient: NDArray[np.float32] | None,
+        *,
+        by_means: NDArray[np.float32] | None,
+        by_quats: NDArray[np.float32] | None,
+        by_scales: NDArray[np.float32] | None,
+        by_opacities: NDArray[np.float32] | None,
+        by_sh: NDArray[np.float32],
+        by_means2d: NDArray[np.float32] | None,
+    ) -> None: ...
+    def scores(
+        self,
+        means: NDArray[np.float32],
+        quats: NDArray[np.float32],
+        scales: NDArray[np.float32],
+        opacities: NDArray[np.float32],
+        sh: NDArray[np.float32],
+        viewmat: NDArray[np.float64],
+        focal: tuple[float, float, float, float],
+        *,
+        background: tuple[float, float, float],
+        antialiased: bool,
+        image: NDArray[np.float32],
+        alpha: NDArray[np.float32],
+        weight_sum: NDArray[np.float64],
+        weight_sq_sum: NDArray[np.float64],
+        weight_max: NDArray[np.float32],
+        hits: NDArray[np.int64],
+        removal_effect: NDArray[np.float64] | None,
     ) -> None: ...

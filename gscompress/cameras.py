@@ -145,19 +145,23 @@ def split(
     Raises:
         InputError: split.json is damaged, names an unknown camera, or one in both parts.
     """
-    folder = None if source is None else _dataset_folder(Path(source))
-    if folder is not None and (folder / "split.json").is_file():
-        return _split_by_file(cameras, folder / "split.json")
-    parts = [folder / f"transforms_{part}.json" for part in ("train", "test")] if folder else []
-    if parts and all(part.is_file() for part in parts):
-        names = {camera.name for camera in load_cameras(parts[1])}
-        held_out = [camera.name in names for camera in cameras]
-    else:
-        order = sorted(range(len(cameras)), key=lambda i: cameras[i].name)
-        test = set(order[::TEST_EVERY]) if len(cameras) > 1 else set()
-        held_out = [i in test for i in range(len(cameras))]
-    train = [camera for camera, out in zip(cameras, held_out, strict=True) if not out]
-    return train, [camera for camera, out in zip(cameras, held_out, strict=True) if out]
+    if source is not None:
+        folder = _dataset_folder(Path(source))
+        if (folder / "split.json").is_file():
+            return _split_by_file(cameras, folder / "split.json")
+        parts = [folder / f"transforms_{part}.json" for part in ("train", "test")]
+        if all(part.is_file() for part in parts):
+            names = {camera.name for camera in load_cameras(parts[1])}
+            return (
+                [camera for camera in cameras if camera.name not in names],
+                [camera for camera in cameras if camera.name in names],
+            )
+    order = sorted(range(len(cameras)), key=lambda i: cameras[i].name)
+    held_out = set(order[::TEST_EVERY]) if len(cameras) > 1 else set()
+    return (
+        [camera for i, camera in enumerate(cameras) if i not in held_out],
+        [camera for i, camera in enumerate(cameras) if i in held_out],
+    )
 
 
 def _in_folder(folder: Path) -> list[Path]:

@@ -30,17 +30,24 @@ class Extent:
     """The rough shape of a scene.
 
     Attributes:
-        centre: Where the detail is: the median position, weighted by opacity over size. Capture is
-            finest where the cameras looked, so this finds the subject of an unbounded scene.
-        radius: Distance from the centre within which 98 % of the opacity-weighted area of an
-            object, or half of the (opacity-weighted) Gaussians of surroundings are.
+        centre: Of an object: the middle of the box around it. Of surroundings: where the detail is,
+            which is the median position, weighted by opacity over size. Capture is finest where the
+            cameras looked, so this finds the subject of an unbounded scene.
+        radius: Of an object: of the sphere around it. Of surroundings: distance from the centre
+            to what surrounds it, in the median over the opacity-weighted area.
+        detail_radius: Distance from where the detail is, within which half of it is.
         surrounds: Whether the scene surrounds the viewer, so that it is seen from within.
-        up: A unit vector against gravity, guessed: the inner matter is flattest along it.
+        one_sided: Length, 0 to 1, of the mean direction in which matter lies, seen from the centre.
+            Near 1 where all photos were taken from about one place, in about one direction.
+        up: Unit vector against gravity, a guess. World -y for objects (y points down in OpenCV's
+            axes); in surroundings the normal of the flattest matter near that.
     """
 
     centre: Points  # [3]
     radius: float
+    detail_radius: float
     surrounds: bool
+    one_sided: float
     up: Points  # [3]
 
 
@@ -57,8 +64,12 @@ def weighted_quantile(values: Points, weights: Points, q: float) -> float:  # [N
     return float(values[order[min(np.searchsorted(total, q * total[-1]), len(values) - 1)]])
 
 
-def measure(scene: Gaussians) -> Extent:
+def measure(scene: Gaussians, *, surrounds: bool | None = None) -> Extent:
     """Measure a scene.
+
+    Args:
+        scene: The scene.
+        surrounds: Whether it surrounds the viewer; None: its Gaussians decide.
 
     Raises:
         InputError: It holds nothing that could be seen.
@@ -74,26 +85,63 @@ def measure(scene: Gaussians) -> Extent:
     centre = np.array([weighted_quantile(means[:, axis], detail, 0.5) for axis in range(3)])
     distance = np.linalg.norm(means - centre, axis=1)
     near, far = (weighted_quantile(distance, detail, q) for q in (0.5, 0.98))
-    surrounds = far > TAIL * near > 0 or _trend(distance, size) > SIZE_TREND
+    if surrounds is None:
+        surrounds = far > TAIL * near > 0 or _trend(distance, size) > SIZE_TREND
+    one_sided = 0.0
     if surrounds:
-        radius = weighted_quantile(distance, opacity, 0.5)
+        area = _capped(area_weights(scene))
+        radius = weighted_quantile(distance, area, 0.5)
+        ways = (means - centre) / np.maximum(distance, 1e-12)[:, None]
+        one_sided = float(np.linalg.norm(np.average(ways, axis=0, weights=area)))
+        up = _flat_normal(scene.select(distance <= weighted_quantile(distance, opacity, 0.5)))
     else:
-        radius = weighted_quantile(distance, area_weights(scene), 0.98)
-    if radius == 0:  # all in one place
-        radius = float(scene.scales.max())
-    inner = distance <= weighted_quantile(distance, detail, 0.75)
-    return Extent(centre, radius, surrounds, _flattest(means[inner], detail[inner]))
+        centre, radius = _sphere_around(means, area_weights(scene))
+        up = np.array([0.0, -1, 0])
+    radius = max(radius, float(np.exp(np.median(scene.log_scales))))
+    return Extent(centre, radius, near, bool(surrounds), one_sided, up)
 
 
 def sample_matter(scene: Gaussians, count: int, seed: int) -> Points:  # [count, 3]
-    """Points on the Gaussians, spread evenly over their opacity-weighted area."""
+    """Points on the Gaussians: half by opacity-weighted area, half by opacity alone.
+
+    Area alone would leave next to none on fine things, opacity alone next to none on walls.
+    """
     rng = np.random.default_rng(seed)
-    weights = area_weights(scene)
-    weights = np.minimum(weights, weights.sum() * MAX_SHARE)
-    chosen = rng.choice(len(scene), count, p=weights / weights.sum())
-    part = scene.select(chosen)
+    area = _capped(area_weights(scene))
+    opacity = scene.opacities.astype(np.float64)
+    weights = area / area.sum() + opacity / opacity.sum()
+    part = scene.select(rng.choice(len(scene), count, p=weights / weights.sum()))
     offsets = rng.standard_normal((count, 3)) * part.scales
-    return part.means + _rotate(part.unit_quats.astype(np.float64), offsets)
+    return np.asarray(part.means + _rotate(part.unit_quats.astype(np.float64), offsets))
+
+
+def _sphere_around(means: Points, weights: Points) -> tuple[Points, float]:
+    ends = [
+        [weighted_quantile(means[:, axis], weights, q) for q in (0.005, 0.995)] for axis in range(3)
+    ]
+    centre = np.mean(ends, axis=1)
+    return centre, weighted_quantile(np.linalg.norm(means - centre, axis=1), weights, 0.99)
+
+
+def _capped(weights: Points) -> Points:
+    """Weights of which none is more than ``MAX_SHARE`` of their sum, where there are enough."""
+    share = max(MAX_SHARE, 2 / len(weights))
+    for _ in range(32):
+        weights = np.minimum(weights, share * weights.sum())
+    return weights
+
+
+def _flat_normal(scene: Gaussians) -> Points:  # [3]
+    """The normal of floors and tables: common among flat Gaussians, and near world -y."""
+    scales = np.sort(scene.scales.astype(np.float64), axis=1)
+    thin = np.eye(3)[np.argmin(scene.log_scales, axis=1)]
+    normals = _rotate(scene.unit_quats.astype(np.float64), thin)
+    weights = _capped(area_weights(scene) * (1 - scales[:, 0] / scales[:, 1]))
+    if not weights.sum() > 0:  # all of them balls
+        return np.array([0.0, -1, 0])
+    share, axes = np.linalg.eigh((normals * weights[:, None]).T @ normals)
+    best = axes[:, np.argmax(share * (0.5 + np.abs(axes[1])))]
+    return np.asarray(-best if best @ (1e-6, 1, 1e-3) > 0 else best)
 
 
 def _trend(distance: Points, size: Points) -> float:
@@ -102,15 +150,6 @@ def _trend(distance: Points, size: Points) -> float:
     logs, size = (np.clip(v, *np.quantile(v, [0.01, 0.99])) for v in (logs, size))
     spread = logs.std() * size.std()
     return float(((logs - logs.mean()) * (size - size.mean())).mean() / spread) if spread else 0.0
-
-
-def _flattest(points: Points, weights: Points) -> Points:
-    """Direction of least spread, pointing to world -y if anything (up, in OpenCV's axes)."""
-    if len(points) < 3:
-        return np.array([0.0, -1, 0])
-    offset = points - np.average(points, axis=0, weights=weights)
-    axis = np.linalg.eigh((offset * weights[:, None]).T @ offset)[1][:, 0]
-    return np.asarray(-axis if axis @ (0, -1, -1e-3) < 0 else axis)
 
 
 def _rotate(quats: Points, vectors: Points) -> Points:  # [N, 4] unit wxyz, [N, 3]

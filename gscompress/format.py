@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import gscompress
 from gscompress.codecs import CODECS
@@ -15,7 +15,7 @@ from gscompress.entropy import CODERS
 from gscompress.errors import ConfigError, CorruptFileError
 from gscompress.gaussians import MAX_SH_DEGREE, Gaussians, Mode
 
-__all__ = ["bytes_by_attribute", "decode_container", "make_header"]
+__all__ = ["bytes_by_attribute", "decode_container", "group_bytes", "make_header"]
 
 _GAUSSIANS_PER_BYTE = 256
 """A file that claims more Gaussians than that has been made to exhaust memory: the cheapest
@@ -47,16 +47,22 @@ def make_header(scene: Gaussians, coded: Gaussians, config: Config) -> dict[str,
 
 def ply_bytes(scene: Gaussians) -> int:
     """Bytes of a scene's attributes as an INRIA PLY of float32 with normals."""
-    return len(scene) * 4 * (3 + 3 + 3 * scene.sh.shape[1] + 1 + 3 + 4)
+    return int(len(scene) * 4 * (3 + 3 + 3 * scene.sh.shape[1] + 1 + 3 + 4))
 
 
 def bytes_by_attribute(container: Container) -> dict[str, int]:
     """Bytes of each attribute group's chunks, and of the framing around them."""
+    sizes = {name: len(data) for name, data in container.chunks.items()}
+    return group_bytes(sizes, len(container.to_bytes()))
+
+
+def group_bytes(chunks: Mapping[str, int], total: int) -> dict[str, int]:
+    """The same of a file of ``total`` bytes whose chunks have these lengths."""
     sizes: dict[str, int] = {}
-    for name, data in container.chunks.items():
+    for name, length in chunks.items():
         group = "means" if name == "frame" else name.partition(".")[0]
-        sizes[group] = sizes.get(group, 0) + len(data)
-    sizes["container"] = len(container.to_bytes()) - sum(sizes.values())
+        sizes[group] = sizes.get(group, 0) + length
+    sizes["container"] = total - sum(sizes.values())
     return sizes
 
 
@@ -89,9 +95,10 @@ def _integer(header: Mapping[str, Any], key: str, limit: int, where: str) -> int
 
 def _mode(header: Mapping[str, Any], where: str) -> Mode:
     mode = header.get("mode")
-    if mode not in get_args(Mode):
-        raise CorruptFileError(where, "header, 'mode'", found=mode, expected=get_args(Mode))
-    return mode  # type: ignore[no-any-return]
+    for known in get_args(Mode):
+        if mode == known:
+            return cast(Mode, known)
+    raise CorruptFileError(where, "header, 'mode'", found=mode, expected=get_args(Mode))
 
 
 def _components(header: Mapping[str, Any], where: str) -> tuple[dict[str, Any], Any]:

@@ -26,8 +26,12 @@ FRAME_MARGIN = 1.1
 MATTER_SAMPLES = 4096
 CANDIDATES = 512
 DIRECTION_BINS = 32
-RING_SHARE = 0.4
-"""Share of the cameras of unbounded scenes that look at the centre; the others look around."""
+RING_SHARE = 0.5
+"""Share of the cameras within surroundings that look at the centre; the others look around.
+Fewer do where the scene lies to one side of the centre."""
+
+ELEVATIONS = (-10.0, 60.0)
+"""Of positions within surroundings, seen from the centre, in degrees: captures are from above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,8 @@ def virtual_cameras(
         InputError: The scene holds nothing that could be seen, or an argument makes no sense.
     """
     lens = _check(count, width, height, fov)
-    extent = measure(scene)
-    if kind == "object" or (kind == "auto" and not extent.surrounds):
+    extent = measure(scene, surrounds=None if kind == "auto" else kind == "surroundings")
+    if not extent.surrounds:
         distance = lens.framing_distance(extent.radius)
         return [
             lens.camera(
@@ -94,11 +98,10 @@ def virtual_cameras(
             )
             for i, way in enumerate(_sphere(count))
         ]
-    ring = max(1, round(RING_SHARE * count))
     matter = sample_matter(scene, MATTER_SAMPLES, seed)
     positions = _free_positions(extent, matter, count, seed)
-    targets = [extent.centre] * ring
-    targets += [positions[ring + i] + way for i, way in enumerate(_sphere(count - ring))]
+    ring = round(RING_SHARE * (1 - extent.one_sided) * count)
+    targets = [extent.centre] * ring + list(_matter_around(extent, matter, count - ring))
     return [
         lens.camera(f"virtual_{i:04d}", position, target, extent.up)
         for i, (position, target) in enumerate(zip(positions, targets, strict=True))
@@ -116,14 +119,15 @@ def orbit(
     """A closed path of cameras that circles the subject, for videos.
 
     Around given cameras: an ellipse through their midst, looking at the point that they look at.
-    Around a scene: a circle at a distance that frames an object, or within surroundings.
+    Around a scene: a circle, 20 degrees above the centre, that frames an object or lies in the free
+    space of surroundings.
 
     Raises:
         InputError: There are no cameras, or an argument makes no sense.
     """
     lens = _check(frames, width, height, fov)
     if isinstance(around, Gaussians):
-        centre, up, axes, lift = _scene_ellipse(measure(around), lens)
+        centre, up, axes, lift = _scene_ellipse(around, lens)
     else:
         centre, up, axes, lift = _camera_ellipse(around)
     path = []
@@ -169,40 +173,64 @@ def _sphere(count: int) -> Points:  # [count, 3]
 def _free_positions(extent: Extent, matter: Points, count: int, seed: int) -> Points:  # [count, 3]
     """Positions within the inner region, away from matter but surrounded by it.
 
-    Below a floor or behind a wall there is free space too, but matter on one side only: so of
-    many random positions we keep those that see matter in most directions, then those with room
-    around them, and of these a set that is spread out.
+    Distances from the centre are spread evenly in their logarithm, as nothing says at which scale
+    the scene was captured. Behind a wall there is free space too, but matter on one side only: so
+    of many random positions we keep those that see matter in most directions, then those with most
+    room around them for their distance, and of these a set that is spread out.
+
+    What was captured in one direction was captured from about one place: there we stay nearer.
     """
     rng = np.random.default_rng(seed)
-    ways = rng.standard_normal((CANDIDATES, 3))
-    ways /= np.linalg.norm(ways, axis=1, keepdims=True)
-    candidates = extent.centre + extent.radius * np.cbrt(rng.random((CANDIDATES, 1))) * ways
+    longest = extent.radius / 2 * (1 - extent.one_sided)
+    shortest = min(2 * extent.detail_radius, longest / 3)
+    radii = np.geomspace(shortest, longest, CANDIDATES)
+    right, ahead = _plane(extent.up)
+    turn = rng.uniform(0, 2 * math.pi, CANDIDATES)[:, None]
+    low, high = (math.sin(math.radians(angle)) for angle in ELEVATIONS)
+    rise = np.arcsin(rng.uniform(low, high, CANDIDATES))[:, None]
+    flat = np.cos(turn) * right + np.sin(turn) * ahead
+    ways = np.cos(rise) * flat + np.sin(rise) * extent.up
+    candidates = extent.centre + radii[:, None] * ways
     bins = _sphere(DIRECTION_BINS).T
     enclosed, room = np.empty(CANDIDATES), np.empty(CANDIDATES)
     for i, candidate in enumerate(candidates):
         offset = matter - candidate
         enclosed[i] = len(np.unique(np.argmax(offset @ bins, axis=1)))
-        room[i] = np.partition(np.linalg.norm(offset, axis=1), 8)[8]
-    keep = enclosed >= np.quantile(enclosed, 0.5)
+        room[i] = np.partition(np.linalg.norm(offset, axis=1), 4)[4] / radii[i]
+    keep = enclosed >= np.quantile(enclosed, 0.3)
     keep &= room >= np.quantile(room[keep], 0.5)
-    return _spread(candidates[keep], count)
+    # Spread in the logarithm of the distance as well.
+    order = _spread(ways[keep] * np.log(radii[keep] / shortest * math.e)[:, None], count)
+    return np.asarray(candidates[keep][order])
 
 
-def _spread(points: Points, count: int) -> Points:  # [M, 3] -> [count, 3]
-    """A spread-out choice (farthest first); points come again when there are too few."""
+def _matter_around(extent: Extent, matter: Points, count: int) -> Points:  # [count, 3]
+    """Points of matter in directions, seen from the centre, that are spread out."""
+    offset = matter - extent.centre
+    distance = np.linalg.norm(offset, axis=1)
+    far = distance >= np.median(distance)
+    return np.asarray(matter[far][_spread(offset[far] / distance[far, None], count)])
+
+
+def _spread(points: Points, count: int) -> NDArray[np.intp]:  # [M, 3] -> [count]
+    """Indices of a spread-out choice (farthest first); again from the start when too few."""
     chosen = [0]
     distance = np.linalg.norm(points - points[0], axis=1)
     while len(chosen) < min(count, len(points)):
         chosen.append(int(np.argmax(distance)))
         distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
-    return points[np.resize(chosen, count)]
+    return np.resize(chosen, count)
 
 
-def _scene_ellipse(extent: Extent, lens: _Lens) -> tuple[Points, Points, Points, float]:
-    right, ahead = _plane(extent.up)
-    distance = extent.radius / 2 if extent.surrounds else lens.framing_distance(extent.radius)
+def _scene_ellipse(scene: Gaussians, lens: _Lens) -> tuple[Points, Points, Points, float]:
+    extent = measure(scene)
+    if extent.surrounds:
+        free = _free_positions(extent, sample_matter(scene, MATTER_SAMPLES, 0), 64, 0)
+        distance = float(np.median(np.linalg.norm(free - extent.centre, axis=1)))
+    else:
+        distance = lens.framing_distance(extent.radius)
     tilt = math.radians(20)
-    axes = distance * math.cos(tilt) * np.stack([right, ahead])
+    axes = distance * math.cos(tilt) * _plane(extent.up)
     return extent.centre, extent.up, axes, distance * math.sin(tilt)
 
 

@@ -90,7 +90,7 @@ def test_index_does_not_read_the_chunks(tmp_path):
 
 
 def test_framing_is_small():
-    chunks = {name: b"" for name in ("means", "opacities", "scales", "quats", "sh")}
+    chunks = dict.fromkeys(("means", "opacities", "scales", "quats", "sh"), b"")
     assert len(Container({}, chunks).to_bytes()) < 90
 
 

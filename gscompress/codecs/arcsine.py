@@ -47,7 +47,7 @@ class Arcsine(Codec):
         (symbols,) = streams.get_planes("opacities", Planes(partners=(-1,)), decoded.side)
         if ((symbols < 0) | (symbols > self.levels)).any():
             raise streams.corrupt("opacities", "a level out of range", f"0 to {self.levels}")
-        angles = np.arange(1, self.levels) * (_HALF_PI / self.levels)
+        angles = np.arange(1, self.levels, dtype=np.float64) * (_HALF_PI / self.levels)
         # logit(sin^2 phi) = 2 ln(tan phi), with tan phi = sin phi / sin(pi/2 - phi)
         logits = 2 * log(sine(angles) / sine(_HALF_PI - angles))
         table = np.concatenate([[-_MAX_LOGIT], logits, [_MAX_LOGIT]]).astype(np.float32)

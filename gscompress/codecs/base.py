@@ -33,7 +33,7 @@ class Decoded:
         mode: Rasterization that the scene was trained for.
         attributes: The decoded groups so far, by name; exactly what the decoder will give.
         grid: Integer positions, once the means are decoded by a codec that has them.
-        classes: Importance class of each Gaussian, 0..15; 8, the neutral one, until they are decoded.
+        classes: Importance class of each Gaussian, 0..15; the neutral 8 until they are decoded.
         octaves: How many octaves of importance a class spans.
         group: The attribute group being coded, as configurations name it.
     """

@@ -68,7 +68,7 @@ def _axes_of(q: NDArray[np.float64]) -> NDArray[np.intp]:  # [3]
             [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
         ]
     )
-    return np.argmax(np.abs(rotation), axis=0)
+    return np.asarray(np.argmax(np.abs(rotation), axis=0))
 
 
 _CUBE = _cube_group()

@@ -62,4 +62,4 @@ class Classes:
         (classes,) = streams.get_planes("importance", _PLANES, decoded.side)
         if ((classes < 0) | (classes > 15)).any():
             raise streams.corrupt("importance", "a class out of range", "0 to 15")
-        return classes.astype(np.uint8)
+        return np.asarray(classes, dtype=np.uint8)

@@ -83,7 +83,7 @@ class Morton(Codec):
         return symbols.astype(np.uint8)
 
     def _step(self) -> float:
-        return 4.0 / 2**self.bits
+        return float(4.0 / 2**self.bits)
 
     def _frame(self, means: Array) -> NDArray[np.float64]:  # [7]
         if len(means) == 0:

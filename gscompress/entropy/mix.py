@@ -32,7 +32,7 @@ class Mix:
         self, data: bytes, count: int, contexts: NDArray[np.uint16] | None = None
     ) -> NDArray[np.int32]:
         """Decode ``count`` symbols."""
-        return self.decode_planes(data, _SEQUENCE, _sequence(count, contexts))[0]
+        return np.asarray(self.decode_planes(data, _SEQUENCE, _sequence(count, contexts))[0])
 
     def encode_planes(self, values: NDArray[np.int32], planes: Planes, side: Side) -> bytes:
         """Encode planes of integers [C, N]."""

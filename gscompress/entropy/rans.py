@@ -19,7 +19,7 @@ from gscompress.errors import ConfigError, CorruptFileError
 
 __all__ = ["Rans"]
 
-_MODELS = {"auto": -1, "static": 1, "adaptive": 2, "binary": 3}
+_MODELS = {"auto": 7, "smallest": 6, "static": 1, "adaptive": 2, "binary": 3}
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,13 @@ class Rans:
 
     Attributes:
         model: ``static``: one table of frequencies per group of alike contexts, stored before the
-            symbols (fastest). ``adaptive``: tables that learn from what was decoded. ``binary``:
-            each value as adaptive binary decisions, which learn fastest (slowest to run).
-            ``auto``: the smaller of static and adaptive; short streams may also be binary.
+            symbols (fastest). ``adaptive``: tables that learn from what was decoded (a third of
+            the speed). ``binary``: each value as adaptive binary decisions, which learn fastest
+            (slow where values are large). ``auto``: static, or adaptive where that is smaller by
+            1/256 at least; up to 4096 values may also be binary. ``smallest``: the smallest.
     """
 
-    model: Literal["auto", "static", "adaptive", "binary"] = "auto"
+    model: Literal["auto", "smallest", "static", "adaptive", "binary"] = "auto"
 
     def __post_init__(self) -> None:
         if self.model not in _MODELS:
@@ -46,7 +47,7 @@ class Rans:
     def encode(self, symbols: Symbols) -> bytes:
         """Encode all symbols; see ``gscompress.entropy.base.Coder``."""
         values, contexts = _arrays(symbols.values, symbols.contexts)
-        return _native.rans_encode(values, contexts, max(1, _MODELS[self.model]))
+        return _native.rans_encode(values, contexts, _MODELS[self.model])
 
     def decode(
         self, data: bytes, count: int, contexts: NDArray[np.uint16] | None = None

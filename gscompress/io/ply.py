@@ -3,7 +3,8 @@
 Properties: x y z, nx ny nz (unused, zero), f_dc_0..2, f_rest_* (channel-major: first all of red),
 opacity (logit), scale_0..2 (natural log), rot_0..3 (wxyz). The rasterization mode travels in a
 comment ``SplatRenderMode: mip`` or ``2dgs``, as the trainer Brush writes it; Postshot's
-``antialiased 1`` is read too. 2DGS trainers write no scale_2.
+``antialiased 1`` is read too. 2DGS trainers write no scale_2. Mip-Splatting trainers write a
+filter_3D, which is applied: the scene read is the one that they render.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from plyfile import PlyData, PlyElement
 from gscompress.errors import InputError
 from gscompress.gaussians import Array, Gaussians, Mode
 from gscompress.io.atomic import atomic_write
-from gscompress.io.ply_file import BLOCK_ROWS, PlyFile, Table, columns, open_ply
+from gscompress.io.ply_header import PlyHeader, Table, read_header
+from gscompress.io.ply_rows import BLOCK_ROWS, columns, read_blocks
 
 __all__ = ["FLAT_LOG_SCALE", "OPACITY_LIMIT", "PlyFormat"]
 
@@ -38,6 +40,7 @@ _FIXED = {
     "log_scales": ("scale_0", "scale_1", "scale_2"),
     "quats": ("rot_0", "rot_1", "rot_2", "rot_3"),
 }
+_FILTER = "filter_3D"
 _NORMALS = ("nx", "ny", "nz")
 _SH_REST_COUNTS = (0, 9, 24, 45, 72)
 
@@ -64,10 +67,10 @@ class PlyFormat:
         Raises:
             InputError: Names the property and the first row at fault.
         """
-        file = open_ply(path)
-        table = file.table("vertex")
-        layout = _layout(file, table)
-        blocks = file.blocks(table)  # checks the counts, before anything is allocated for them
+        header = read_header(path)
+        table = header.table("vertex")
+        layout = _layout(header, table)
+        blocks = read_blocks(header, table)  # checks the counts before we allocate for them
         n, k = table.count, 1 + len(layout.groups["f_rest"]) // 3
         scene = Gaussians(
             means=np.empty((n, 3), np.float32),
@@ -80,13 +83,15 @@ class PlyFormat:
         infinite = 0
         for first, block in blocks:
             values = {
-                group: columns(file, table, names, first, block)
+                group: columns(header, table, names, first, block)
                 for group, names in layout.groups.items()
             }
             infinite += _clamp_infinite(values["opacity_logits"])
+            if layout.filtered:
+                _apply_filter(values)
             for group, names in layout.groups.items():
-                _check_finite(file, names, first, values[group])
-            _check_rotations(file, first, values["quats"])
+                _check_finite(header, names, first, values[group])
+            _check_rotations(header, first, values["quats"])
             _store(scene, slice(first, first + len(block)), values)
         if infinite:
             _log.warning(
@@ -109,9 +114,9 @@ class PlyFormat:
         row = np.zeros((), [(name, "<f4") for name in names])
         vertex = PlyElement.describe(np.broadcast_to(row, len(scene)), "vertex")
         comments = [] if scene.mode == "default" else [f"SplatRenderMode: {scene.mode}"]
-        header = PlyData([vertex], byte_order="<", comments=comments).header
+        head = PlyData([vertex], byte_order="<", comments=comments).header
         with atomic_write(path, overwrite=True) as out:
-            out.write(header.encode("ascii") + b"\n")
+            out.write(head.encode("ascii") + b"\n")
             for first in range(0, len(scene), BLOCK_ROWS):
                 rows = slice(first, first + BLOCK_ROWS)
                 n = len(scene.means[rows])
@@ -133,9 +138,10 @@ class _Layout:
 
     groups: dict[str, tuple[str, ...]]
     mode: Mode
+    filtered: bool
 
 
-def _layout(file: PlyFile, table: Table) -> _Layout:
+def _layout(header: PlyHeader, table: Table) -> _Layout:
     groups = dict(_FIXED)
     have = set(table.properties)
     if {"scale_0", "scale_1"} <= have and "scale_2" not in have:
@@ -143,11 +149,11 @@ def _layout(file: PlyFile, table: Table) -> _Layout:
     for names in groups.values():
         for name in names:
             if name not in have:
-                raise _missing(file, table, name)
+                raise _missing(header, table, name)
     rest = sum(re.fullmatch(r"f_rest_[0-9]+", name) is not None for name in have)
     if rest not in _SH_REST_COUNTS:
         raise InputError(
-            file.path,
+            header.path,
             "properties f_rest_*",
             found=f"{rest} of them",
             expected="0, 9, 24, 45 or 72 (SH degree 0 to 4)",
@@ -156,30 +162,35 @@ def _layout(file: PlyFile, table: Table) -> _Layout:
     groups["f_rest"] = tuple(f"f_rest_{i}" for i in range(rest))
     for name in groups["f_rest"]:
         if name not in have:
-            raise _missing(file, table, name)
+            raise _missing(header, table, name)
+    filtered = _FILTER in have and len(groups["log_scales"]) == 3
+    if filtered:
+        groups["filter"] = (_FILTER,)
     used = {name for names in groups.values() for name in names}
     extra = [name for name in table.properties if name not in used and name not in _NORMALS]
-    extra += [f"element {other.name}" for other in file.tables if other is not table]
+    extra += [f"element {other.name}" for other in header.tables if other is not table]
     if extra:
         shown = ", ".join(extra[:20]) + (", ..." if len(extra) > 20 else "")
-        _log.warning("%s: left out, as no Gaussian has it: %s", file.path, shown)
-    mode: Mode = "2dgs" if len(groups["log_scales"]) == 2 else _mode(file)
-    return _Layout(groups, mode)
+        _log.warning("%s: left out, as no Gaussian has it: %s", header.path, shown)
+    mode: Mode = "mip" if filtered else _mode(header)
+    if len(groups["log_scales"]) == 2:
+        mode = "2dgs"
+    return _Layout(groups, mode, filtered)
 
 
-def _missing(file: PlyFile, table: Table, name: str) -> InputError:
+def _missing(header: PlyHeader, table: Table, name: str) -> InputError:
     if name in table.lists:
         return InputError(
-            file.path, f"property {name}", found="a list property", expected="a scalar property"
+            header.path, f"property {name}", found="a list property", expected="a scalar property"
         )
     if "packed_position" in table.properties:
-        remedy = "This is a compressed PLY of PlayCanvas: name it .compressed.ply."
+        remedy = "This is a compressed PLY of PlayCanvas: convert it to the INRIA layout first."
     elif "f_dc_0" not in table.properties:
         remedy = "This looks like a point cloud or mesh, not a trained scene of Gaussians."
     else:
         remedy = "Export the scene again in the INRIA layout."
     return InputError(
-        file.path,
+        header.path,
         f"property {name}",
         found="no such property",
         expected="one number",
@@ -187,18 +198,20 @@ def _missing(file: PlyFile, table: Table, name: str) -> InputError:
     )
 
 
-def _mode(file: PlyFile) -> Mode:
+def _mode(header: PlyHeader) -> Mode:
     """The mode that the comments name; the last one counts."""
     mode: Mode = "default"
     known: dict[str, Mode] = {"mip": "mip", "antialiased": "mip", "1": "mip", "2dgs": "2dgs"}
-    for comment in file.comments:
+    for comment in header.comments:
         tag = re.fullmatch(r"(SplatRenderMode\s*[:=]|antialiased\s)\s*(\S+)", comment, re.I)
         if tag is None:
             continue
         word = tag[2].lower()
         mode = known.get(word, "default")
         if word not in (*known, "default", "0"):
-            _log.warning("%s: unknown mode in the comment %r: taken as default", file.path, comment)
+            _log.warning(
+                "%s: unknown mode in the comment %r: taken as default", header.path, comment
+            )
     return mode
 
 
@@ -209,13 +222,13 @@ def _clamp_infinite(logits: Array) -> int:
     return int(np.count_nonzero(infinite))
 
 
-def _check_finite(file: PlyFile, names: tuple[str, ...], first: int, values: Array) -> None:
+def _check_finite(header: PlyHeader, names: tuple[str, ...], first: int, values: Array) -> None:
     finite = np.isfinite(values)
     if finite.all():
         return
     row, column = np.unravel_index(int(np.argmin(finite)), finite.shape)
     raise InputError(
-        file.path,
+        header.path,
         f"property {names[column]}, row {first + row}",
         found=values[row, column],
         expected="a finite float32 number",
@@ -223,16 +236,33 @@ def _check_finite(file: PlyFile, names: tuple[str, ...], first: int, values: Arr
     )
 
 
-def _check_rotations(file: PlyFile, first: int, quats: Array) -> None:
+def _check_rotations(header: PlyHeader, first: int, quats: Array) -> None:
     zero = ~quats.any(axis=1)
     if zero.any():
         raise InputError(
-            file.path,
+            header.path,
             f"properties rot_0..3, row {first + int(np.argmax(zero))}",
             found="a quaternion of length 0",
             expected="a rotation",
             remedy="Remove these Gaussians, or export the scene again.",
         )
+
+
+def _apply_filter(values: dict[str, Array]) -> None:
+    """Apply the 3D smoothing filter of Mip-Splatting (arXiv:2311.16493), eq. 7, in place.
+
+    Every Gaussian is convolved with an isotropic one whose standard deviation is filter_3D, and its
+    opacity lowered by the ratio of the volumes, the square root of that of the determinants.
+    """
+    sizes, logits = values["log_scales"].astype(np.float64), values["opacity_logits"]
+    with np.errstate(all="ignore"):  # what is not finite is refused afterwards
+        variance = np.exp(2 * sizes)
+        smoothed = variance + values["filter"].astype(np.float64) ** 2
+        log_share = np.sum(sizes - np.log(smoothed) / 2, axis=1, keepdims=True)
+        # With e = exp(-logit) the opacity is 1 / (1 + e); the new e is (1 + e) / share - 1.
+        e = np.expm1(np.logaddexp(0, -logits.astype(np.float64)) - log_share)
+        logits[:] = np.clip(-np.log(e), -OPACITY_LIMIT, OPACITY_LIMIT)
+        values["log_scales"][:] = np.log(smoothed) / 2
 
 
 def _store(scene: Gaussians, rows: slice, values: dict[str, Array]) -> None:

@@ -208,9 +208,8 @@ def test_damaged_streams_are_refused_or_decode(group):
                 data[position] ^= 1 << rng.integers(8)
         try:
             decode(scene, {**chunks, group: bytes(data)}, codecs)
-        except CorruptFileError as error:
+        except CorruptFileError:
             refused += 1
-            assert "chunk" in str(error)
     assert refused >= 20
 
 

@@ -11,7 +11,7 @@ from gscompress.entropy.rans import Rans
 from gscompress.errors import ConfigError, CorruptFileError
 
 INT32 = np.iinfo(np.int32)
-MODELS = ["static"]
+MODELS = ["static", "adaptive", "binary", "auto", "smallest"]
 
 
 def laplacian(n, contexts, low, high, seed=0):
@@ -137,11 +137,25 @@ def test_input_is_left_alone_and_may_be_strided_or_read_only():
     np.testing.assert_array_equal(Rans().decode(data, 2000, classes[::2]), values[::2])
 
 
-def test_auto_is_no_larger_than_any_fast_model():
-    for low, high in ((0.1, 0.4), (1, 9)):
-        values, classes = laplacian(30_000, 12, low, high)
-        sizes = {m: len(check_round_trip(m, values, classes)) for m in MODELS}
-        assert sizes["auto"] == min(sizes["static"], sizes["adaptive"])
+@pytest.mark.parametrize("n", [50, 500, 30_000])
+@pytest.mark.parametrize(("low", "high"), [(0.1, 0.4), (1, 9)])
+def test_the_encoder_chooses_well(n, low, high):
+    values, classes = laplacian(n, 12, low, high)
+    sizes = {m: len(check_round_trip(m, values, classes)) for m in MODELS}
+    assert sizes["smallest"] == min(sizes[m] for m in ("static", "adaptive", "binary"))
+    assert sizes["auto"] <= min(sizes["static"], sizes["adaptive"]) * 256 / 255
+    if n <= 4096:
+        assert sizes["auto"] <= sizes["binary"]
+
+
+def test_learning_models_follow_a_change():
+    rng = np.random.default_rng(6)
+    spread = np.repeat(np.exp(rng.normal(0, 1.5, 100)), 500)
+    values = np.rint(rng.laplace(0, 1, 50_000) * spread).astype(np.int32)
+    sizes = {m: len(check_round_trip(m, values)) for m in MODELS}
+    assert sizes["adaptive"] < 0.96 * sizes["static"]
+    assert sizes["binary"] < 0.97 * sizes["adaptive"]
+    assert sizes["auto"] == sizes["adaptive"]
 
 
 def test_unknown_model_is_refused():

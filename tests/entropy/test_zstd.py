@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 import zstandard
@@ -63,7 +65,5 @@ def test_mutations_raise_corrupt_file_only():
     for _ in range(1000):
         damaged = data.copy()
         damaged[rng.integers(0, len(damaged), 3)] = rng.integers(0, 256, 3)
-        try:
+        with contextlib.suppress(CorruptFileError):
             assert len(Zstd().decode(damaged.tobytes(), 500)) == 500
-        except CorruptFileError:
-            pass

@@ -65,9 +65,9 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path):
 
 
 def test_missing_folder(tmp_path):
-    with pytest.raises(InputError, match=r"a\.gsz: found No such file"):
-        with atomic_write(tmp_path / "none" / "a.gsz"):
-            pytest.fail("must refuse before any work")
+    missing = tmp_path / "none" / "a.gsz"
+    with pytest.raises(InputError, match=r"a\.gsz: found No such file"), atomic_write(missing):
+        pytest.fail("must refuse before any work")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")

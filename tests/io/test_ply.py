@@ -18,7 +18,7 @@ from gscompress.errors import InputError
 from gscompress.gaussians import ATTRIBUTES, Gaussians
 from gscompress.io import load, save
 from gscompress.io.ply import FLAT_LOG_SCALE, OPACITY_LIMIT, PlyFormat
-from gscompress.io.ply_file import BLOCK_ROWS
+from gscompress.io.ply_rows import BLOCK_ROWS
 
 LOGGER = "gscompress.io.ply"
 
@@ -104,7 +104,7 @@ def test_reads_every_degree_in_every_form(tmp_path: Path, degree: int, form: str
     assert_same(PlyFormat().load(path), scene)
 
 
-@pytest.mark.parametrize("n", [0, 1, BLOCK_ROWS - 1, BLOCK_ROWS, BLOCK_ROWS + 1])
+@pytest.mark.parametrize("n", [0, 1, BLOCK_ROWS, BLOCK_ROWS + 1])
 @pytest.mark.parametrize("text", [False, True])
 def test_reads_any_number_of_rows(tmp_path: Path, n: int, text: bool) -> None:
     scene = make_scene(n, 0)
@@ -205,6 +205,29 @@ def test_reads_2dgs_files_which_lack_the_third_scale(tmp_path: Path) -> None:
     PlyFormat().save(back, tmp_path / "b.ply")
     assert "scale_2" not in PlyData.read(str(tmp_path / "b.ply"))["vertex"].data.dtype.names
     assert_same(PlyFormat().load(tmp_path / "b.ply"), back)
+
+
+def test_applies_the_filter_of_mip_splatting(tmp_path: Path) -> None:
+    scene = make_scene(6, 1)
+    sizes = np.array([0, 0.1, 0.5, 1, 2, 1e4])
+    back = PlyFormat().load(
+        write(tmp_path / "a.ply", {**layout(scene), "filter_3D": sizes}, kind="f8")
+    )
+    assert back.mode == "mip"
+    new = np.sqrt(scene.scales.astype("f8") ** 2 + sizes[:, None] ** 2)
+    np.testing.assert_allclose(back.scales, new, rtol=1e-6)
+    ratio = np.prod(scene.scales / new, axis=1)
+    np.testing.assert_allclose(back.opacities, scene.opacities * ratio, rtol=2e-6, atol=1e-8)
+    assert back.opacity_logits[5] == -OPACITY_LIMIT
+    assert np.array_equal(back.means, scene.means)
+    refused(
+        write(tmp_path / "b.ply", {**layout(scene), "filter_3D": sizes * np.nan}, kind="f8"),
+        "row 0",
+        "found nan",
+    )
+    columns = layout(scene)
+    columns["scale_0"] = np.full(6, 3e38)
+    refused(write(tmp_path / "c.ply", {**columns, "filter_3D": sizes}), "property scale_0, row 0")
 
 
 @pytest.mark.parametrize("newline", [b"\r\n", b"\r"])
@@ -397,8 +420,10 @@ def test_names_the_row_of_text_that_is_no_numbers(tmp_path: Path, row: str) -> N
 # Saving
 
 
-@pytest.mark.parametrize("degree", range(5))
-@pytest.mark.parametrize("n", [0, 1, BLOCK_ROWS + 1])
+@pytest.mark.parametrize(
+    ("n", "degree"),
+    [*((1, degree) for degree in range(5)), (0, 0), (0, 3), (BLOCK_ROWS, 0), (BLOCK_ROWS + 1, 1)],
+)
 def test_writes_the_layout_that_plyfile_reads(tmp_path: Path, n: int, degree: int) -> None:
     scene = make_scene(n, degree)
     save(scene, tmp_path / "a.ply")
@@ -452,7 +477,7 @@ def scenes(draw: st.DrawFn) -> Gaussians:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(scene=scenes(), text=st.booleans(), order=st.sampled_from("<>"))
 def test_round_trips(tmp_path: Path, scene: Gaussians, text: bool, order: str) -> None:
@@ -508,21 +533,20 @@ def test_survives_mutated_files(tmp_path: Path) -> None:
     ]
     path = tmp_path / "mutant.ply"
     refusals = 0
-    tracemalloc.start()
-    try:
-        for i in range(1500):
-            path.write_bytes(mutate(seeds[i % len(seeds)], rng))
-            tracemalloc.reset_peak()
-            start = time.perf_counter()
-            try:
-                scene = PlyFormat().load(path)
-                scene.validate()
-            except InputError:
-                refusals += 1
-            assert time.perf_counter() - start < 5  # no hang; it takes milliseconds
-            assert tracemalloc.get_traced_memory()[1] < 8e6
-    finally:
-        tracemalloc.stop()
+    for i in range(1500):
+        path.write_bytes(mutate(seeds[i % len(seeds)], rng))
+        if i % 10 == 0:  # tracing makes everything slower
+            tracemalloc.start()
+        start = time.perf_counter()
+        try:
+            PlyFormat().load(path).validate()
+        except InputError:
+            refusals += 1
+        assert time.perf_counter() - start < 5  # no hang; it takes milliseconds
+        if tracemalloc.is_tracing():
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert peak < 8e6
     assert 500 < refusals < 1500  # the mutations neither all miss nor all destroy
 
 

@@ -51,12 +51,13 @@ class PhotoLoss:
 
 def ssim(x: Tensor, target: Target) -> Tensor:  # [3, H, W] -> []
     """Mean structural similarity (Wang et al. 2004, eq. 13)."""
-    mean, square, product = blur(torch.cat([x, x * x, x * target.image])).split(3)
+    mean, square, product = blur(torch.cat([x, x * x, x * target.image])).chunk(3)
     both = mean * target.mean
     variance, covariance = square - mean * mean, product - both
     luminance = (2 * both + C1) / (mean * mean + target.mean * target.mean + C1)
     structure = (2 * covariance + C2) / (variance + target.variance + C2)
-    return (luminance * structure).mean()
+    similarity: Tensor = (luminance * structure).mean()
+    return similarity
 
 
 class Blur(torch.autograd.Function):

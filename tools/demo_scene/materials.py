@@ -10,7 +10,8 @@ import numpy as np
 from .vectors import Array, length, mix, smoothstep
 
 __all__ = [
-    "GROUND",
+    "MEADOW",
+    "PLAZA",
     "Material",
     "checker_marble",
     "glazed_stripes",
@@ -109,7 +110,7 @@ def turned_wood(p: Array) -> Array:
 
 
 def inlay(p: Array) -> Array:
-    """The round plaza: a star, rings of alternating stones, golden lines; p is [3, N], y ignored."""
+    """The round plaza: a star, rings of alternating stones, golden lines; y is ignored."""
     r, turn = length(p[0], p[2]), np.arctan2(p[2], p[0])
     vein = smoothstep(0.02, 0.14, np.abs(ripples(p, 3.6)))
     ivory = mix(rgb(0.54, 0.44, 0.32), rgb(0.66, 0.58, 0.46), vein)
@@ -133,13 +134,13 @@ def inlay(p: Array) -> Array:
     return colour
 
 
-def ground(p: Array) -> Array:
-    """The plaza, and grass-like meadow around it that loses its detail with distance."""
+def meadow(p: Array) -> Array:
+    """Grass in patches, which lose their contrast with distance."""
     r = length(p[0], p[2])
     near = np.exp(-r * np.float32(0.16))
     tone = 0.5 + 0.5 * near * ripples(p, 1.1) + 0.3 * near * ripples(p, 3.7)
-    meadow = mix(rgb(0.17, 0.22, 0.06), rgb(0.38, 0.36, 0.13), tone.astype(np.float32))
-    return mix(inlay(p), meadow, smoothstep(2.38, 2.42, r))
+    return mix(rgb(0.17, 0.22, 0.06), rgb(0.38, 0.36, 0.13), tone.astype(np.float32))
 
 
-GROUND = Material(ground, (0.035, 0.035, 0.035), 0.35)
+PLAZA = Material(inlay, (0.032, 0.032, 0.032), 0.4)
+MEADOW = Material(meadow, (0.0, 0.0, 0.0), 1.0)

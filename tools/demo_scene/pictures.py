@@ -15,7 +15,7 @@ from gscompress.cameras import Camera
 
 from .raytracer import RayTracer
 
-__all__ = ["load_picture", "render_picture", "render_pictures", "save_picture"]
+__all__ = ["load_picture", "render_picture", "render_pictures", "save_picture", "to_bytes"]
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def render_picture(camera: Camera, samples: int) -> NDArray[np.uint8]:  # [H, W,
 def render_pictures(
     cameras: Sequence[Camera], folder: Path, samples: int, jobs: int
 ) -> list[NDArray[np.uint8]]:
-    """Pictures of all cameras, in ``folder``; those that lie there already are not rendered again."""
+    """Pictures of all cameras, kept in ``folder``; those that lie there already are taken."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [c for c in cameras if not (folder / c.name).exists()]
     if missing:
@@ -45,16 +45,16 @@ def load_picture(path: Path) -> NDArray[np.uint8]:  # [H, W, 3]
         return np.array(image.convert("RGB"))
 
 
-def save_picture(path: Path, image: NDArray[np.float32] | NDArray[np.uint8]) -> None:
-    """Write a PNG; float images are in 0..1."""
-    data = image if image.dtype == np.uint8 else to_bytes(image)
+def save_picture(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write a PNG, whole or not at all."""
     temporary = path.with_name(path.stem + ".part.png")
-    Image.fromarray(data).save(temporary, optimize=True)
+    Image.fromarray(image).save(temporary, optimize=True)
     temporary.replace(path)
 
 
 def to_bytes(image: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.asarray(np.clip(image, 0, 1) * 255 + 0.5, np.uint8)
+    """Round an image in 0..1 to 8 bits."""
+    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def _render_one(task: tuple[Camera, int, Path]) -> str:

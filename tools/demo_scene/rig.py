@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gscompress.cameras import Camera
 
-__all__ = ["camera_rig", "look_at", "split", "write_cameras", "write_split"]
+__all__ = ["camera_rig", "look_at", "portrait_camera", "split", "write_cameras", "write_split"]
 
 HOLD_EVERY = 8
 """Every 8th view is held out."""
@@ -46,14 +46,30 @@ def camera_rig(width: int, height: int, seed: int) -> list[Camera]:
             azimuth = 2 * np.pi * (i + offset + rng.uniform(-0.2, 0.2)) / count
             up = np.deg2rad(elevation + rng.uniform(-2.5, 2.5))
             r = distance * rng.uniform(0.93, 1.07)
-            eye = r * np.array([np.cos(up) * np.cos(azimuth), -np.sin(up), np.cos(up) * np.sin(azimuth)])
+            eye = r * np.array(
+                [np.cos(up) * np.cos(azimuth), -np.sin(up), np.cos(up) * np.sin(azimuth)]
+            )
             eye[1] -= 0.25
             target = np.array([0.0, -0.4, 0.0]) + rng.uniform(-0.15, 0.15, 3)
             cameras.append(
-                Camera(f"view_{len(cameras):03d}.png", width, height, focal, focal, width / 2,
-                       height / 2, look_at(eye, target))
+                Camera(
+                    f"view_{len(cameras):03d}.png",
+                    width,
+                    height,
+                    focal,
+                    focal,
+                    width / 2,
+                    height / 2,
+                    look_at(eye, target),
+                )
             )
     return cameras
+
+
+def portrait_camera() -> Camera:
+    """The camera of the scene's picture: a little higher and further than the rings."""
+    eye, target = np.array([1.8, -1.85, -4.9]), np.array([0.0, -0.42, 0.0])
+    return Camera("demo.png", 960, 640, 940.0, 940.0, 480.0, 320.0, look_at(eye, target))
 
 
 def split(cameras: list[Camera]) -> tuple[list[Camera], list[Camera]]:

@@ -18,6 +18,8 @@ __all__ = ["MISS", "RoundedBox", "Shape", "Sphere", "Torus", "TrefoilKnot", "Vas
 MISS = np.float32(np.inf)
 TOUCH = np.float32(5e-4)
 """A ray this close to a surface, in world units, has hit it."""
+START = np.float32(4e-3)
+"""Where clearance is first measured, so that a surface does not shade itself."""
 
 
 class Shape(ABC):
@@ -61,7 +63,7 @@ class Shape(ABC):
         ratio = np.full(origin.shape[1], limit, np.float32)
         enter, leave = bounding_interval(origin, direction, self.bound * 1.3)
         alive = np.flatnonzero(enter < leave)
-        t, end = np.maximum(enter[alive], np.float32(0.004)), leave[alive]
+        t, end = np.maximum(enter[alive], START).astype(np.float32), leave[alive]
         o, d = origin[:, alive], direction[:, alive]
         for step in range(steps):
             if not len(alive):
@@ -79,7 +81,7 @@ class Shape(ABC):
         total = np.zeros_like(p)
         for corner in ((1, -1, -1), (-1, -1, 1), (-1, 1, -1), (1, 1, 1)):
             e = np.array(corner, np.float32)[:, None]
-            total += e * self.distance(p + np.float32(1e-3) * e)
+            total += e * self.distance(np.asarray(p + np.float32(1e-3) * e))
         return normalize(total)
 
 

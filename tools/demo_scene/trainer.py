@@ -43,8 +43,13 @@ class View:
         c, sums = self.camera, self.picture.astype(np.uint16)
         sums = sums[::2, ::2] + sums[1::2, ::2] + sums[::2, 1::2] + sums[1::2, 1::2]
         camera = replace(
-            c, width=c.width // 2, height=c.height // 2,
-            fx=c.fx / 2, fy=c.fy / 2, cx=c.cx / 2, cy=c.cy / 2,
+            c,
+            width=c.width // 2,
+            height=c.height // 2,
+            fx=c.fx / 2,
+            fy=c.fy / 2,
+            cx=c.cx / 2,
+            cy=c.cy / 2,
         )
         return View(camera, ((sums + 2) // 4).astype(np.uint8))
 
@@ -70,11 +75,11 @@ class Config:
         seed: Seed of everything random.
     """
 
-    steps: int = 8000
+    steps: int = 4500
     budget: int = 19_000
     sh_degree: int = 3
-    degree_every: int = 800
-    densify_every: int = 100
+    degree_every: int = 500
+    densify_every: int = 50
     densify_until: float = 0.85
     mean_rate: tuple[float, float] = (1.6e-4, 1.6e-6)
     extent: float = 5.0
@@ -84,18 +89,18 @@ class Config:
             "quats": 1e-3,
             "opacity_logits": 5e-2,
             "sh_dc": 2.5e-3,
-            "sh_rest": 1.25e-4,
+            "sh_rest": 2e-4,
         }
     )
-    opacity_weight: float = 0.01
-    scale_weight: float = 0.01
+    opacity_weight: float = 0.005
+    scale_weight: float = 0.005
     coarse_share: float = 0.6
     seed: int = 0
 
     def mean_rate_at(self, step: int) -> float:
         """Learning rate of the means in world units."""
         first, last = self.mean_rate
-        return self.extent * first * (last / first) ** (step / self.steps)
+        return float(self.extent * first * (last / first) ** (step / self.steps))
 
 
 def train(
@@ -135,7 +140,10 @@ def train(
         if step % 250 == 249:
             log.info(
                 "step %d of %d: loss %.4f, %d Gaussians, %.0f s",
-                step + 1, config.steps, np.mean(losses[-250:]), len(model),
+                step + 1,
+                config.steps,
+                np.mean(losses[-250:]),
+                len(model),
                 time.monotonic() - started,
             )
     return model, losses

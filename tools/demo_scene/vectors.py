@@ -1,4 +1,4 @@
-"""Vector algebra on structure-of-arrays batches: a batch of N vectors is one float32 [3, N] array."""
+"""Vector algebra in batches: N vectors are one float32 [3, N] array."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def reflect(direction: Array, normal: Array) -> Array:  # [3, N], [3, N] -> [3, 
     return np.asarray(direction - 2 * dot(direction, normal) * normal)
 
 
-def mix(a: Array, b: Array, weight: Array) -> Array:
+def mix(a: Array | np.float32, b: Array | np.float32, weight: Array | np.float32) -> Array:
     """Linear blend: a where the weight is 0, b where it is 1."""
     return np.asarray(a + (b - a) * weight)
 

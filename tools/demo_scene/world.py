@@ -15,8 +15,16 @@ from . import materials as m
 from .shapes import RoundedBox, Shape, Sphere, Torus, TrefoilKnot, Vase
 from .vectors import Array, length, mix, normalize, smoothstep
 
-__all__ = ["BACKDROP_RADIUS", "PLAZA_RADIUS", "SUN_COLOUR", "SUN_DIRECTION", "Thing", "backdrop",
-           "haze", "still_life"]
+__all__ = [
+    "BACKDROP_RADIUS",
+    "PLAZA_RADIUS",
+    "SUN_COLOUR",
+    "SUN_DIRECTION",
+    "Thing",
+    "backdrop",
+    "haze",
+    "still_life",
+]
 
 BACKDROP_RADIUS = 30.0
 PLAZA_RADIUS = 2.4
@@ -66,26 +74,44 @@ def still_life() -> list[Thing]:
     glaze = (0.045, 0.045, 0.045)
     stone = m.Material(m.checker_marble(0.34), glaze, 0.25)
     things = [
-        Thing(RoundedBox((0.34, 0.3, 0.34), 0.05), m.Material(m.turned_wood, glaze, 0.35),
-              (0.0, 0.3, 0.0), (0, 20, 0)),
-        Thing(TrefoilKnot(0.3, 0.12, 0.085),
-              m.Material(m.plain(0.26, 0.15, 0.04), (0.92, 0.62, 0.24), 0.36),
-              (0.0, 1.08, 0.0), (68, 30, 0)),
+        Thing(
+            RoundedBox((0.34, 0.3, 0.34), 0.05),
+            m.Material(m.turned_wood, glaze, 0.35),
+            (0.0, 0.3, 0.0),
+            (0, 20, 0),
+        ),
+        Thing(
+            TrefoilKnot(0.3, 0.12, 0.085),
+            m.Material(m.plain(0.26, 0.15, 0.04), (0.92, 0.62, 0.24), 0.36),
+            (0.0, 1.06, 0.0),
+            (68, 30, 0),
+        ),
         Thing(Vase(0.72), m.Material(m.glazed_stripes(0.72), glaze, 0.2), (-1.2, 0.36, -0.55)),
-        Thing(Sphere(0.42), m.Material(m.lacquer_swirl, (0.06, 0.06, 0.06), 0.18),
-              (1.2, 0.42, 0.35), (25, 0, 10)),
+        Thing(
+            Sphere(0.42),
+            m.Material(m.lacquer_swirl, (0.06, 0.06, 0.06), 0.18),
+            (1.2, 0.42, 0.35),
+            (25, 0, 10),
+        ),
         Thing(RoundedBox((0.34, 0.34, 0.34), 0.05), stone, (0.8, 0.34, -1.15), (0, 33, 0)),
-        Thing(Torus(0.36, 0.13),
-              m.Material(m.plain(0.03, 0.30, 0.27), (0.08, 0.08, 0.08), 0.22),
-              (-0.72, 0.13, 1.12)),
+        Thing(
+            Torus(0.36, 0.13),
+            m.Material(m.plain(0.03, 0.30, 0.27), (0.08, 0.08, 0.08), 0.22),
+            (-0.72, 0.13, 1.12),
+        ),
         Thing(Sphere(0.27), m.Material(m.turned_wood, glaze, 0.3), (-0.72, 0.4, 1.12), (70, 0, 0)),
     ]
     for i in range(12):
         angle = 2 * np.pi * (i + 0.5) / 12
         hue = 2 * np.pi * i / 12
         r, g, b = (0.42 + 0.38 * np.cos(hue + s) for s in (0.0, 2.1, 4.2))
-        things.append(Thing(Sphere(0.13), m.Material(m.plain(r * r, g * g, b * b), glaze, 0.2),
-                            (2.17 * np.cos(angle), 0.13, 2.17 * np.sin(angle))))
+        things.append(
+            Thing(
+                Sphere(0.13),
+                m.Material(m.plain(r * r, g * g, b * b), glaze, 0.2),
+                (2.17 * np.cos(angle), 0.13, 2.17 * np.sin(angle)),
+            )
+        )
     return things
 
 

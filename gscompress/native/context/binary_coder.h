@@ -2,42 +2,57 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 namespace gscompress {
 
+// The part of [low, high] that stands for a one of probability p1 / 65536, p1 in 1..65535.
+inline uint32_t split_interval(uint32_t low, uint32_t high, uint32_t p1) {
+  return low + static_cast<uint32_t>((static_cast<uint64_t>(high - low) * p1) >> 16);
+}
+
 class BinaryEncoder {
  public:
-  // `p1` in 1..65535 is the probability of a one, times 65536.
+  BinaryEncoder() = default;
+  BinaryEncoder(const BinaryEncoder&) = delete;
+  BinaryEncoder& operator=(const BinaryEncoder&) = delete;
+  ~BinaryEncoder();
+
+  // Room for `bytes` more; to be called before as many are encoded (a bit takes two at most).
+  void reserve(size_t bytes) {
+    if (capacity_ - size_ < bytes) grow(bytes);
+  }
+
   void encode(int bit, uint32_t p1) {
-    const uint32_t middle = split(low_, high_, p1);
+    const uint32_t middle = split_interval(low_, high_, p1);
     if (bit) {
       high_ = middle;
     } else {
       low_ = middle + 1;
     }
     for (; ((low_ ^ high_) & 0xff000000) == 0; low_ <<= 8, high_ = high_ << 8 | 255) {
-      bytes_.push_back(static_cast<uint8_t>(high_ >> 24));
+      bytes_[size_++] = static_cast<uint8_t>(high_ >> 24);
     }
   }
 
-  // One byte suffices to name a number within the interval: its end is far above 24 zero bits.
-  std::vector<uint8_t> finish() {
-    bytes_.push_back(static_cast<uint8_t>(high_ >> 24));
-    return std::move(bytes_);
+  // Any number in the interval ends the stream; the decoder reads zeros behind the last byte, and
+  // the first byte of `high_` followed by zeros lies within.
+  void finish() {
+    reserve(1);
+    bytes_[size_++] = static_cast<uint8_t>(high_ >> 24);
   }
 
-  static uint32_t split(uint32_t low, uint32_t high, uint32_t p1) {
-    const uint32_t range = high - low;
-    return low + static_cast<uint32_t>((static_cast<uint64_t>(range) * p1) >> 16);
-  }
+  const uint8_t* data() const { return bytes_; }
+  size_t size() const { return size_; }
 
  private:
+  void grow(size_t bytes);
+
   uint32_t low_ = 0, high_ = 0xffffffff;
-  std::vector<uint8_t> bytes_;
+  uint8_t* bytes_ = nullptr;
+  size_t size_ = 0, capacity_ = 0;
 };
 
-// Reads zeros past the end; `overrun` tells how far, so that callers can refuse short streams.
+// Reads zeros past the end and counts them, so that callers can refuse streams of a wrong length.
 class BinaryDecoder {
  public:
   BinaryDecoder(const uint8_t* bytes, size_t size) : bytes_(bytes), size_(size) {
@@ -45,7 +60,7 @@ class BinaryDecoder {
   }
 
   int decode(uint32_t p1) {
-    const uint32_t middle = BinaryEncoder::split(low_, high_, p1);
+    const uint32_t middle = split_interval(low_, high_, p1);
     const int bit = code_ <= middle;
     if (bit) {
       high_ = middle;
@@ -58,7 +73,7 @@ class BinaryDecoder {
     return bit;
   }
 
-  // The decoder holds four bytes in advance, of which the encoder wrote one at least.
+  // The decoder holds four bytes in advance, of which the encoder has written one.
   bool exhausted() const { return position_ > size_ + 3; }
   bool complete() const { return position_ == size_ + 3; }
 

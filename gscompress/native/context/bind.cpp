@@ -36,9 +36,11 @@ PlaneSide read_side(const References& references, const Bytes& nearness, const B
   for (size_t i = 0; i < n; ++i) {
     for (size_t k = 0; k < 2; ++k) {
       const int32_t r = references(i, k);
-      if (r < 0 || (i > 0 && static_cast<size_t>(r) >= i)) throw std::invalid_argument("a reference comes later");
+      if (r < 0 || (i > 0 && static_cast<size_t>(r) >= i))
+        throw std::invalid_argument("a reference comes later");
     }
-    if (nearness(i) > 3 || classes(i) > 15) throw std::invalid_argument("nearness over 3 or class over 15");
+    if (nearness(i) > 3 || classes(i) > 15)
+      throw std::invalid_argument("nearness over 3 or class over 15");
   }
   return {n, references.data(), nearness.data(), classes.data()};
 }

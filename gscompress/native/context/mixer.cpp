@@ -20,16 +20,16 @@ double exponential(double x) {
 Logistic::Logistic() {
   for (int i = 0; i < 4096; ++i) {
     const double p = 65536.0 / (1.0 + exponential(-(i - 2048) / 256.0));
-    squash[i] = static_cast<uint16_t>(p < 32.0 ? 32 : p > 65504.0 ? 65504 : p + 0.5);
+    squash[i] = p < 32.0 ? 32 : p > 65504.0 ? 65504 : static_cast<int32_t>(p + 0.5);
   }
   // stretch is the inverse of squash: the first x whose squash reaches p.
   int x = -2047;
   for (int i = 0; i < 4096; ++i) {
     const double p = (i + 0.5) * 16.0;
     while (x < 2047 && 65536.0 / (1.0 + exponential(-x / 256.0)) < p) ++x;
-    stretch[i] = static_cast<int16_t>(x);
+    stretch[i] = x;
   }
-  for (int n = 0; n < 256; ++n) step[n] = static_cast<uint16_t>(65536.0 / (n + 1.5));
+  for (int n = 0; n < 256; ++n) step[n] = static_cast<int32_t>(8192.0 / (n + 1.5));
 }
 
 const Logistic& Logistic::tables() {

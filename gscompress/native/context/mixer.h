@@ -1,68 +1,70 @@
-// Adaptive bit models whose predictions are mixed in the logistic domain (the method of M. Mahoney's
-// PAQ family: stretch, weighted sum, squash, online gradient step), in integers only.
+// Adaptive bit models whose predictions are mixed in the logistic domain, in integers only
+// (M. Mahoney, "Adaptive weighing of context models for lossless data compression", 2005).
+//
+// A bit model is a probability of a one (upper 22 bits) and a count of bits seen (lower 10). The
+// predictions of several are stretched to ln(p / (1 - p)), weighted, summed and squashed to a
+// probability; the weights follow the gradient of the coding cost. The same integers come out of
+// every build.
 #pragma once
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
 namespace gscompress {
 
-// Tables of the logistic function; the same integers on every machine (IEEE additions,
-// multiplications and divisions only).
+constexpr int kInputs = 4;  // bit models per bit
+constexpr uint32_t kFreshModel = (1u << 21) << 10;
+constexpr uint32_t kSeenLimit = 250;  // a model's memory, in bits
+constexpr int32_t kUnitWeight = 1 << 14;
+constexpr int32_t kWeightLimit = 4 * kUnitWeight - 1;
+
+// Tables of the logistic function, made by IEEE additions, multiplications and divisions only.
 struct Logistic {
-  // stretch(p) = 256 ln(p / (1 - p)) for p = (i + 1/2) / 4096
-  std::array<int16_t, 4096> stretch;
-  // squash(x) = 65536 / (1 + exp(-x / 256)) for x = i - 2048, kept within 32..65504
-  std::array<uint16_t, 4096> squash;
-  // 65536 / (n + 1.5): the step of a bit model that has seen n bits
-  std::array<uint16_t, 256> step;
+  alignas(64) int32_t stretch[4096];  // 256 ln(p / (1 - p)) at p = (i + 1/2) / 4096
+  alignas(64) int32_t squash[4096];   // 65536 / (1 + exp(-x / 256)) at x = i - 2048, in 32..65504
+  alignas(64) int32_t step[256];      // 8192 / (n + 1.5): what a model of n bits learns from one
 
   Logistic();
   static const Logistic& tables();
 };
 
-// Probability of a one (22 bits) and the number of bits seen (10 bits).
-class BitModel {
- public:
-  uint32_t probability() const { return state_ >> 10; }          // times 2^22
-  uint32_t seen() const { return state_ & 1023; }
-
-  void update(int bit, uint32_t limit, const Logistic& tables) {
-    const uint32_t n = seen();
-    const int32_t p = static_cast<int32_t>(probability());
-    const int32_t target = bit ? (1 << 22) - 1 : 0;
-    const int64_t change = static_cast<int64_t>(target - p) * tables.step[n];
-    const int32_t moved = p + static_cast<int32_t>(change >> 16);
-    state_ = static_cast<uint32_t>(moved) << 10 | (n < limit ? n + 1 : n);
-  }
-
- private:
-  uint32_t state_ = (1u << 21) << 10;
+// What one bit is predicted to be; `predict`, code the bit, then `learn` it. Model i is
+// models[base[i] + node]; no two of them are the same.
+struct Prediction {
+  uint32_t states[kInputs];
+  int32_t inputs[kInputs];
+  uint32_t p1;
 };
 
-template <int kInputs>
-class Mixer {
- public:
-  Mixer() { weights_.fill((1 << 16) * 2 / (kInputs + 2)); }
-
-  // Probability of a one, times 65536, from the stretched predictions.
-  uint32_t mix(const std::array<int32_t, kInputs>& inputs, const Logistic& tables) const {
-    int64_t sum = 0;
-    for (int i = 0; i < kInputs; ++i) sum += static_cast<int64_t>(weights_[i]) * inputs[i];
-    int64_t x = sum >> 16;
-    x = x < -2047 ? -2047 : x > 2047 ? 2047 : x;
-    return tables.squash[static_cast<size_t>(x + 2048)];
+inline Prediction predict(const uint32_t* models, const int32_t* base, int node,
+                          const int32_t* weights, const Logistic& tables) {
+  Prediction r;
+  int32_t sum = 0;
+  for (int i = 0; i < kInputs; ++i) {
+    r.states[i] = models[base[i] + node];
+    r.inputs[i] = tables.stretch[r.states[i] >> 20];
+    sum += weights[i] * r.inputs[i];
   }
+  int32_t x = sum >> 14;
+  x = x < -2047 ? -2047 : x > 2047 ? 2047 : x;
+  r.p1 = static_cast<uint32_t>(tables.squash[x + 2048]);
+  return r;
+}
 
-  void update(const std::array<int32_t, kInputs>& inputs, int bit, uint32_t p, int32_t rate) {
-    const int32_t error = ((bit << 16) - static_cast<int32_t>(p)) * rate;
-    for (int i = 0; i < kInputs; ++i) {
-      weights_[i] += static_cast<int32_t>((static_cast<int64_t>(inputs[i]) * error + (1 << 17)) >> 18);
-    }
+inline void learn(const Prediction& r, int bit, uint32_t* models, const int32_t* base, int node,
+                  int32_t* weights, const Logistic& tables) {
+  const int32_t error = ((bit << 16) - static_cast<int32_t>(r.p1)) * 3;
+  for (int i = 0; i < kInputs; ++i) {
+    const int32_t w = weights[i] + ((r.inputs[i] * error + (1 << 18)) >> 19);
+    weights[i] = w < -kWeightLimit ? -kWeightLimit : w > kWeightLimit ? kWeightLimit : w;
   }
-
- private:
-  std::array<int32_t, kInputs> weights_;
-};
+  for (int i = 0; i < kInputs; ++i) {
+    const uint32_t seen = r.states[i] & 1023;
+    const int32_t p = static_cast<int32_t>(r.states[i] >> 10);
+    const int32_t gap = (bit ? (1 << 22) - 1 : 0) - p;
+    const int32_t moved = p + (((gap >> 4) * tables.step[seen]) >> 9);
+    models[base[i] + node] =
+        static_cast<uint32_t>(moved) << 10 | (seen < kSeenLimit ? seen + 1 : seen);
+  }
+}
 
 }  // namespace gscompress

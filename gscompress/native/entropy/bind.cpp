@@ -55,7 +55,7 @@ auto decode(nb::bytes data, size_t count, const Contexts& contexts) {
 
 void bind_entropy(nb::module_& m) {
   nb::exception<entropy::CorruptStream>(m, "CorruptStream");
-  // model: -1 (the encoder chooses) or a value of entropy::Model.
+  // model: a value of entropy::Model.
   m.def("rans_encode", &encode, nb::arg("values"), nb::arg("contexts").none(), nb::arg("model"));
   m.def("rans_decode", &decode, nb::arg("data"), nb::arg("count"), nb::arg("contexts").none());
 }

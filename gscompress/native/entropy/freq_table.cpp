@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 namespace gscompress::entropy {
 
@@ -48,19 +49,26 @@ std::uint64_t entropy_cost(std::span<const std::uint32_t> counts) {
   return outer > inner ? outer - inner : 0;
 }
 
-Freqs normalise(const Weights& weights) {
+Freqs normalise(const Weights& weights, std::size_t size) {
   std::uint64_t sum = 0;
-  for (const std::uint64_t weight : weights) sum += weight;
+  for (std::size_t k = 0; k < size; ++k) sum += weights[k];
+  // Division as a multiplication: weight * 2^14 / sum, both shifted so that the sum has 31 bits.
+  const int drop = std::bit_width(sum) - 31;
+  const auto scaled = [drop](std::uint64_t x) { return drop >= 0 ? x >> drop : x << -drop; };
+  constexpr int kInverseBits = 61;
+  const std::uint64_t inverse = (std::uint64_t{1} << kInverseBits) / scaled(sum);
+  constexpr int kShift = kInverseBits - kProbBits;
   Freqs freqs{};
   std::int32_t left = kProbScale;
-  for (int t = 0; t < kMaxTokens; ++t) {
-    if (weights[t] == 0) continue;
-    const std::uint64_t share = ((weights[t] << kProbBits) + sum / 2) / sum;
-    freqs[t] = static_cast<std::uint16_t>(std::max<std::uint64_t>(share, 1));
-    left -= freqs[t];
+  for (std::size_t k = 0; k < size; ++k) {
+    if (weights[k] == 0) continue;
+    const std::uint64_t share =
+        (scaled(weights[k]) * inverse + (std::uint64_t{1} << (kShift - 1))) >> kShift;
+    freqs[k] = static_cast<std::uint16_t>(std::max<std::uint64_t>(share, 1));
+    left -= freqs[k];
   }
   while (left != 0) {  // the largest pays for the rounding of all; a second round is rare
-    auto& largest = *std::max_element(freqs.begin(), freqs.end());
+    auto& largest = *std::max_element(freqs.begin(), freqs.begin() + static_cast<std::ptrdiff_t>(size));
     const std::int32_t change = left > 0 ? left : std::max(left, -((largest + 1) / 2));
     largest = static_cast<std::uint16_t>(largest + change);
     left -= change;
@@ -68,18 +76,18 @@ Freqs normalise(const Weights& weights) {
   return freqs;
 }
 
-void DecodeTable::build(const Freqs& freqs, std::uint32_t direct_tokens) {
+void DecodeTable::build(std::span<const std::uint8_t> tokens, const Freqs& freqs,
+                        std::uint32_t direct_tokens) {
   std::uint32_t start = 0;
   std::uint32_t block = 0;
-  int line = 0;
-  for (std::uint32_t token = 0; token < kMaxTokens; ++token) {
-    if (freqs[token] == 0) continue;
-    const std::uint32_t end = start + freqs[token];
-    lines[line] = {static_cast<std::uint16_t>(start), freqs[token],
+  for (std::size_t line = 0; line < tokens.size(); ++line) {
+    const std::uint32_t token = tokens[line];
+    lines[line] = {static_cast<std::uint16_t>(start), freqs[line],
                    token < direct_tokens ? token : kEscape + token};
-    for (; block << kBlockBits < end; ++block) first[block] = static_cast<std::uint8_t>(line);
-    start = end;
-    ++line;
+    start += freqs[line];
+    const std::uint32_t end_block = (start + (1u << kBlockBits) - 1) >> kBlockBits;
+    std::memset(first.data() + block, static_cast<int>(line), end_block - block);
+    block = end_block;
   }
 }
 

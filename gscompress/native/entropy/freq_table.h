@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -17,8 +18,8 @@ using Weights = std::array<std::uint64_t, kMaxTokens>;  // any scale; their sum 
 using Freqs = std::array<std::uint16_t, kMaxTokens>;    // sum to kProbScale
 
 // Weights to frequencies: a weight above 0 gets a frequency of at least 1. Integer arithmetic, the
-// same on both sides. At least one weight must be above 0.
-Freqs normalise(const Weights& weights);
+// same on both sides. Only the first `size` weights count; at least one of them must be above 0.
+Freqs normalise(const Weights& weights, std::size_t size = kMaxTokens);
 
 // One line of a decoding table: slots start .. start + freq - 1 mean `code`, which is a folded number
 // or, from kEscape on, kEscape + a token with stored bits.
@@ -36,7 +37,8 @@ struct DecodeTable {
   std::array<std::uint8_t, (kProbScale >> kBlockBits)> first;
   std::array<DecodeEntry, kMaxTokens> lines;
 
-  void build(const Freqs& freqs, std::uint32_t direct_tokens);
+  // One line for each of `tokens`, in rising order, which have the frequencies, none of them 0.
+  void build(std::span<const std::uint8_t> tokens, const Freqs& freqs, std::uint32_t direct_tokens);
 };
 
 // Encoding: x / freq as a multiplication, exact for x < freq << (32 - kProbBits):

@@ -16,6 +16,7 @@
 namespace gscompress::entropy {
 
 inline constexpr std::uint32_t kRangeBottom = 1u << 24;
+inline constexpr int kRawBits = 8;  // equally likely bits coded at a time
 
 // P(one) as the mean of two exponential averages: a fast one that follows, a slow one that is exact.
 template <int Fast, int Slow>
@@ -50,7 +51,13 @@ class RangeEncoder {
 
   // `count` <= 32 equally likely bits, most significant first.
   std::uint32_t raw(int count, std::uint32_t value) {
-    for (int k = count - 1; k >= 0; --k) split((value >> k) & 1u, range_ >> 1);
+    for (int left = count; left > 0;) {
+      const int bits = std::min(left, kRawBits);
+      left -= bits;
+      range_ >>= bits;
+      low_ += std::uint64_t{range_} * ((value >> left) & ((1u << bits) - 1));
+      settle();
+    }
     return value;
   }
 
@@ -79,6 +86,10 @@ class RangeEncoder {
       low_ += bound;
       range_ -= bound;
     }
+    settle();
+  }
+
+  void settle() {
     while (range_ < kRangeBottom) {
       shift_low();
       range_ <<= 8;
@@ -123,7 +134,15 @@ class RangeDecoder {
 
   std::uint32_t raw(int count, std::uint32_t /*unused*/ = 0) {
     std::uint32_t value = 0;
-    for (int k = 0; k < count; ++k) value = value << 1 | (split(range_ >> 1) ? 1u : 0u);
+    for (int left = count; left > 0;) {
+      const int bits = std::min(left, kRawBits);
+      left -= bits;
+      range_ >>= bits;
+      const std::uint32_t part = std::min(code_ / range_, (1u << bits) - 1);
+      code_ -= part * range_;
+      value = value << bits | part;
+      settle();
+    }
     return value;
   }
 
@@ -152,11 +171,15 @@ class RangeDecoder {
       code_ -= bound;
       range_ -= bound;
     }
+    settle();
+    return bit;
+  }
+
+  void settle() {
     while (range_ < kRangeBottom) {
       code_ = code_ << 8 | next();
       range_ <<= 8;
     }
-    return bit;
   }
 
   std::span<const std::uint8_t> data_;

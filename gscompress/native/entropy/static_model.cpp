@@ -1,30 +1,28 @@
 // Static model: one table per group of contexts, stored before the symbols.
 // Stream: varint size of the head, head (static_tables.cpp), states, words (rans.h).
-#include <algorithm>
+#include <array>
 #include <vector>
 
 #include "coder.h"
+#include "lanes.h"
 #include "rans.h"
-#include "scheme.h"
 #include "static_tables.h"
 
 namespace gscompress::entropy {
 
 namespace {
 
-constexpr std::size_t kManyValues = 2048;  // from here on four lanes (16 bytes) are worth it
-
-std::vector<Counts> count_tokens(const Input& input, const TokenScheme& scheme) {
-  std::size_t contexts = 1;
-  if (!input.contexts.empty()) {
-    contexts += *std::max_element(input.contexts.begin(), input.contexts.end());
+// A table whose lines are the tokens that have a frequency.
+void build_used(DecodeTable& table, const Freqs& freqs, std::uint32_t direct_tokens) {
+  std::array<std::uint8_t, kMaxTokens> tokens;
+  Freqs used{};
+  std::size_t lines = 0;
+  for (int token = 0; token < kMaxTokens; ++token) {
+    if (freqs[token] == 0) continue;
+    tokens[lines] = static_cast<std::uint8_t>(token);
+    used[lines++] = freqs[token];
   }
-  std::vector<Counts> counts(contexts);
-  for (std::size_t i = 0; i < input.values.size(); ++i) {
-    const std::size_t context = input.contexts.empty() ? 0 : input.contexts[i];
-    ++counts[context][scheme.token(scheme.folded(input.values[i]))];
-  }
-  return counts;
+  table.build({tokens.data(), lines}, used, direct_tokens);
 }
 
 struct OneEncoder {
@@ -62,32 +60,11 @@ std::vector<const Table*> by_context(const std::vector<std::uint8_t>& table_of,
   return pointers;
 }
 
-template <class Model>
-int encode_with(Bytes& out, const Model& model, const TokenScheme& scheme,
-                std::span<const std::int32_t> values) {
-  if (values.size() < kManyValues) {
-    encode_values<1>(out, model, scheme, values);
-    return 1;
-  }
-  encode_values<4>(out, model, scheme, values);
-  return 4;
-}
-
-template <class Model>
-void decode_with(ByteReader& in, int lanes, Model model, const TokenScheme& scheme,
-                 std::span<std::int32_t> out) {
-  if (lanes == 1) {
-    decode_values<1>(in, model, scheme, out);
-  } else {
-    decode_values<4>(in, model, scheme, out);
-  }
-}
-
 }  // namespace
 
-int encode_static(Bytes& out, const Input& input) {
-  const TokenScheme scheme = choose_scheme(input.values);
-  const StaticTables head = write_tables(out, scheme, count_tokens(input, scheme));
+int encode_static(Bytes& out, const Input& input, const Tokens& tokens) {
+  const TokenScheme& scheme = tokens.scheme;
+  const StaticTables head = write_tables(out, scheme, tokens.clusters);
   std::vector<EncodeTable> tables(head.freqs.size());
   for (std::size_t k = 0; k < tables.size(); ++k) build(tables[k], head.freqs[k]);
   if (tables.size() == 1) return encode_with(out, OneEncoder{&tables[0]}, scheme, input.values);
@@ -100,13 +77,10 @@ void decode_static(ByteReader& in, int lanes, std::span<const std::uint16_t> con
                    std::span<std::int32_t> out) {
   const std::uint32_t head_size = in.varint();
   const StaticTables head = read_tables(in.take(head_size));
-  const std::size_t used =
-      contexts.empty() ? 1 : std::size_t{1} + *std::max_element(contexts.begin(), contexts.end());
-  if (used > head.table_of.size()) throw CorruptStream("a context has no table");
-  if (contexts.empty() && head.table_of.size() > 1) throw CorruptStream("contexts are missing");
+  check_contexts(contexts, head.table_of.size());
   std::vector<DecodeTable> tables(head.freqs.size());
   for (std::size_t k = 0; k < tables.size(); ++k) {
-    tables[k].build(head.freqs[k], head.scheme.direct());
+    build_used(tables[k], head.freqs[k], head.scheme.direct());
   }
   if (tables.size() == 1) {
     decode_with(in, lanes, OneDecoder{&tables[0]}, head.scheme, out);

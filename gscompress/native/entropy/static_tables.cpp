@@ -2,33 +2,17 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <limits>
-#include <stdexcept>
 
-#include "cluster.h"
+#include "head.h"
 #include "range_coder.h"
 
 namespace gscompress::entropy {
 
 namespace {
 
-using Bit = BitModel<4, 6>;
-
-// Level 0: no frequency. Level 1 + (e << s) + m: the weight (2^s + m) << e, in units of 2^-s; a weight
-// of 2^kWeightBits is a probability of one. So s bits of resolution per octave.
-constexpr int kWeightBits = 15;
-constexpr int kMaxResolution = 3;
-
-struct Level {
-  static int count(int s) { return (kWeightBits << s) + 2; }  // 0 .. the level of probability one
-  static std::uint32_t weight(int level, int s) {
-    if (level == 0) return 0;
-    const int e = (level - 1) >> s;
-    const int m = (level - 1) & ((1 << s) - 1);
-    return static_cast<std::uint32_t>((1 << s) + m) << e;
-  }
-};
+constexpr int kWeightBits = Level::kWeightBits;
+constexpr int kMaxResolution = 3;  // of levels: 2^3 steps per octave
 
 using Levels = std::array<std::int16_t, kMaxTokens>;
 
@@ -37,16 +21,14 @@ struct Table {
   Levels levels{};
 };
 
-// Everything the head adapts while it is coded.
-struct HeadModels {
-  GolombModel<Bit> bias, contexts;
-  Bit same_table, new_table;
-  Bit longer;
-  GolombModel<Bit> length;
-  std::array<Bit, 8> zero;
+// What adapts while the tables are coded.
+struct TableModels {
+  HeadBit longer;
+  GolombModel<HeadBit> length;
+  std::array<HeadBit, 8> zero;
   struct Residual {
-    Bit exact, above;
-    GolombModel<Bit> size;
+    HeadBit exact, above;
+    GolombModel<HeadBit> size;
   };
   std::array<Residual, 3> residual;
 };
@@ -88,7 +70,7 @@ std::size_t zero_context(const Levels& levels, int t, const Table* previous) {
 }
 
 template <class Coder>
-void code_table(Coder& coder, HeadModels& models, Table& table, const Table* previous, int max_tokens,
+void code_table(Coder& coder, TableModels& models, Table& table, const Table* previous, int max_tokens,
                 int s) {
   const int expected = previous != nullptr ? previous->tokens : max_tokens;
   const bool longer = coder.bit(models.longer, table.tokens > expected);
@@ -125,57 +107,21 @@ void code_table(Coder& coder, HeadModels& models, Table& table, const Table* pre
 }
 
 struct Head {
-  TokenScheme scheme;
-  int max_tokens = 0;
+  StreamShape shape;
   int resolution = 0;
-  std::vector<std::uint8_t> table_of;
   std::vector<Table> tables;
 };
 
 template <class Coder>
-void code_map(Coder& coder, HeadModels& models, Head& head) {
-  std::size_t known = 1;  // the first context has table 0
-  for (std::size_t c = 1; c < head.table_of.size(); ++c) {
-    const std::uint8_t before = head.table_of[c - 1];
-    std::uint8_t& table = head.table_of[c];
-    if (coder.bit(models.same_table, table == before)) {
-      table = before;
-    } else if (coder.bit(models.new_table, table == known)) {
-      if (known == kMaxTables) throw CorruptStream("too many tables");
-      table = static_cast<std::uint8_t>(known++);
-    } else {
-      table = static_cast<std::uint8_t>(coder.raw(std::bit_width(known - 1), table));
-      if (table >= known) throw CorruptStream("a context has no table");
-    }
-  }
-  head.tables.resize(known);
-}
-
-template <class Coder>
 void code_head(Coder& coder, Head& head) {
-  HeadModels models;
-  TokenScheme& scheme = head.scheme;
-  scheme.direct_bits = 4 + static_cast<int>(
-      coder.raw(3, static_cast<std::uint32_t>(scheme.direct_bits - 4)));
-  scheme.mantissa_bits = static_cast<int>(
-      coder.raw(2, static_cast<std::uint32_t>(scheme.mantissa_bits)));
-  if (!scheme.valid()) throw CorruptStream("the token scheme is unknown");
-  scheme.bias = unfold(models.bias.code(coder, fold(scheme.bias)));
-  head.max_tokens = 1 + static_cast<int>(
-      coder.raw(8, static_cast<std::uint32_t>(head.max_tokens - 1)));
-  if (static_cast<std::uint32_t>(head.max_tokens) > scheme.token_limit() + 1) {
-    throw CorruptStream("a token is out of range");
-  }
-  const std::size_t contexts =
-      1 + std::size_t{models.contexts.code(
-              coder, static_cast<std::uint32_t>(head.table_of.size() - 1))};
-  if (contexts > kMaxContexts) throw CorruptStream("too many contexts");
-  head.table_of.resize(contexts);
-  code_map(coder, models, head);
+  code_scheme(coder, head.shape);
+  code_map(coder, head.shape);
   head.resolution = static_cast<int>(coder.raw(2, static_cast<std::uint32_t>(head.resolution)));
+  head.tables.resize(head.shape.tables);
+  TableModels models;
   for (std::size_t k = 0; k < head.tables.size(); ++k) {
     code_table(coder, models, head.tables[k], k > 0 ? &head.tables[k - 1] : nullptr,
-               head.max_tokens, head.resolution);
+               head.shape.max_tokens, head.resolution);
   }
 }
 
@@ -251,19 +197,18 @@ std::uint64_t payload_cost(const Counts& counts, const Freqs& freqs) {
 
 }  // namespace
 
-StaticTables write_tables(Bytes& out, const TokenScheme& scheme, std::span<const Counts> contexts) {
-  const Clusters clusters = cluster(contexts);
+StaticTables write_tables(Bytes& out, const TokenScheme& scheme, const Clusters& clusters) {
   StaticTables best;
   Bytes best_head;
   std::uint64_t best_cost = std::numeric_limits<std::uint64_t>::max();
   for (int s = 0; s <= kMaxResolution; ++s) {
-    Head head{scheme, 0, s, clusters.table_of, {}};
+    Head head{{scheme, 1, clusters.table_of, clusters.counts.size()}, s, {}};
     std::vector<Freqs> freqs;
     std::uint64_t cost = 0;
     for (std::size_t k = 0; k < clusters.counts.size(); ++k) {
       head.tables.push_back(
           choose_levels(clusters.counts[k], k > 0 ? &head.tables[k - 1] : nullptr, s));
-      head.max_tokens = std::max(head.max_tokens, head.tables.back().tokens);
+      head.shape.max_tokens = std::max(head.shape.max_tokens, head.tables.back().tokens);
       freqs.push_back(freqs_of(head.tables.back(), s));
       cost += payload_cost(clusters.counts[k], freqs.back());
     }
@@ -284,12 +229,10 @@ StaticTables write_tables(Bytes& out, const TokenScheme& scheme, std::span<const
 
 StaticTables read_tables(std::span<const std::uint8_t> bytes) {
   Head head;
-  head.max_tokens = 1;
-  head.table_of.resize(1);
   RangeDecoder coder(bytes);
   code_head(coder, head);
   coder.finish();
-  StaticTables result{head.scheme, std::move(head.table_of), {}};
+  StaticTables result{head.shape.scheme, std::move(head.shape.table_of), {}};
   for (const Table& table : head.tables) {
     result.freqs.push_back(freqs_of(table, head.resolution));
   }

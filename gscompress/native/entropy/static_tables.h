@@ -6,13 +6,11 @@
 #include <vector>
 
 #include "bytes.h"
+#include "cluster.h"
 #include "freq_table.h"
 #include "tokens.h"
 
 namespace gscompress::entropy {
-
-inline constexpr std::size_t kMaxContexts = 1u << 16;
-inline constexpr std::size_t kMaxTables = 256;
 
 struct StaticTables {
   TokenScheme scheme;
@@ -20,9 +18,8 @@ struct StaticTables {
   std::vector<Freqs> freqs;            // [tables]
 };
 
-// Merges the contexts whose tables cost more than they gain, quantises the tables by cost, and
-// writes them. `counts` is [contexts]; returns what the decoder will read.
-StaticTables write_tables(Bytes& out, const TokenScheme& scheme, std::span<const Counts> counts);
+// Quantises the tables by cost and writes them; returns what the decoder will read.
+StaticTables write_tables(Bytes& out, const TokenScheme& scheme, const Clusters& clusters);
 
 StaticTables read_tables(std::span<const std::uint8_t> head);
 

@@ -11,7 +11,8 @@ namespace gscompress {
 void nearest_before(const uint32_t* positions, size_t count, size_t window, int32_t* references,
                     uint64_t* distance);
 
-// values[i] = residuals[i] (+ values[references[2 i]] where trusted), 0 where not used; modulo 2^32.
+// values[i] = residuals[i] (+ values[references[2 i]] where trusted), 0 where not used; modulo
+// 2^32.
 void resolve_references(const int32_t* residuals, const int32_t* references, const bool* trusted,
                         const bool* used, size_t count, int32_t* values);
 
