@@ -111,7 +111,7 @@ def load_image(
     if colour.shape[2] == 1:
         colour = np.repeat(colour, 3, axis=2)
     if alpha is not None:
-        colour = colour * alpha + np.float32(background) * (1 - alpha)
+        colour = colour * alpha + np.asarray(background, dtype=np.float32) * (1 - alpha)
     return np.ascontiguousarray(colour)
 
 

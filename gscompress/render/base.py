@@ -84,8 +84,13 @@ class Renderer(Protocol):
         camera: Camera,
         background: Background = BLACK,
         antialiased: bool = False,
+        means2d: Tensor | None = None,  # [N, 2]
     ) -> tuple[Tensor, Tensor]:
-        """Differentiable rendering of torch tensors: image [H, W, 3] and alpha [H, W]."""
+        """Differentiable rendering of torch tensors: image [H, W, 3] and alpha [H, W].
+
+        ``means2d`` is a probe whose values are ignored: after ``backward()`` its ``grad`` holds
+        the gradient by the projected means, in pixels, as densification needs it.
+        """
         ...
 
     def synchronize(self) -> None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gscompress import _native
 from gscompress.cameras import Camera
 from gscompress.errors import ConfigError, InputError
 from gscompress.gaussians import Array, Gaussians
-from gscompress.render.base import BLACK, Background, Render
+from gscompress.render.base import BLACK, Background, Progress, Render, Scores
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["CpuRenderer", "available_threads"]
 
@@ -54,11 +59,85 @@ class CpuRenderer:
         Raises:
             InputError: The scene is of a mode that this renderer does not know.
         """
-        check_mode(scene)
+        antialiased = is_antialiased(scene)
+        result = _empty(camera)
         with self._rasterizer() as rasterizer:
-            return forward(
-                rasterizer, *activated(scene), camera, background, antialiased=scene.mode == "mip"
+            rasterizer.forward(
+                *_activated(scene),
+                *_pose(camera),
+                background=background,
+                antialiased=antialiased,
+                image=result.image,
+                alpha=result.alpha,
             )
+        return result
+
+    def scores(
+        self,
+        scene: Gaussians,
+        cameras: Sequence[Camera],
+        background: Background = BLACK,
+        progress: Progress | None = None,
+    ) -> Scores:
+        """Accumulate the scores of every Gaussian over the cameras, in double precision.
+
+        The removal effect follows from the colour seen behind each Gaussian (see Scores); it takes
+        a second pass over the image, when its final colours are known.
+        """
+        antialiased = is_antialiased(scene)
+        activated = _activated(scene)
+        n = len(scene)
+        weight_sum, weight_sq_sum, removal_effect = (np.zeros(n) for _ in range(3))
+        weight_max, hits = np.zeros(n, np.float32), np.zeros(n, np.int64)
+        with self._rasterizer() as rasterizer:
+            for done, camera in enumerate(cameras, start=1):
+                view = _empty(camera)
+                rasterizer.scores(
+                    *activated,
+                    *_pose(camera),
+                    background=background,
+                    antialiased=antialiased,
+                    image=view.image,
+                    alpha=view.alpha,
+                    weight_sum=weight_sum,
+                    weight_sq_sum=weight_sq_sum,
+                    weight_max=weight_max,
+                    hits=hits,
+                    removal_effect=removal_effect,
+                )
+                if progress:
+                    progress(done, len(cameras))
+        return Scores(
+            weight_sum=weight_sum.astype(np.float32),
+            weight_sq_sum=weight_sq_sum.astype(np.float32),
+            weight_max=weight_max,
+            hits=hits,
+            removal_effect=removal_effect.astype(np.float32),
+        )
+
+    def rasterize(
+        self,
+        means: Tensor,  # [N, 3]
+        quats: Tensor,  # [N, 4]
+        scales: Tensor,  # [N, 3] activated
+        opacities: Tensor,  # [N] activated
+        sh: Tensor,  # [N, K, 3]
+        camera: Camera,
+        background: Background = BLACK,
+        antialiased: bool = False,
+        means2d: Tensor | None = None,  # [N, 2]
+    ) -> tuple[Tensor, Tensor]:
+        """Differentiable rendering of float32 tensors on the CPU; see Renderer.rasterize."""
+        from gscompress.render import _autograd
+
+        return _autograd.rasterize(
+            self,
+            (means, quats, scales, opacities, sh, means2d),
+            _pose(camera),
+            (camera.height, camera.width),
+            background,
+            antialiased=antialiased,
+        )
 
     def synchronize(self) -> None:
         """Nothing to wait for: every call returns when its work is done."""
@@ -84,13 +163,12 @@ class CpuRenderer:
         self._idle.append(rasterizer)
 
 
-def activated(scene: Gaussians) -> tuple[Array, Array, Array, Array, Array]:
-    """Means, quaternions, scales, opacities and harmonics as the rasterizer takes them."""
-    return scene.means, scene.quats, scene.scales, scene.opacities, scene.sh
+def is_antialiased(scene: Gaussians) -> bool:
+    """Whether the scene is to be rendered antialiased.
 
-
-def check_mode(scene: Gaussians) -> None:
-    """Refuse scenes whose rasterization we do not have."""
+    Raises:
+        InputError: We do not have the rasterization that the scene was trained for.
+    """
     if scene.mode not in ("default", "mip"):
         raise InputError(
             "Gaussians",
@@ -99,39 +177,22 @@ def check_mode(scene: Gaussians) -> None:
             expected="default or mip",
             remedy="Scenes of flat Gaussians can be converted and compressed, but not rendered.",
         )
+    return scene.mode == "mip"
 
 
-def focal(camera: Camera) -> tuple[float, float, float, float]:
-    """fx, fy, cx, cy."""
-    return camera.fx, camera.fy, camera.cx, camera.cy
+Pose = tuple[NDArray[np.float64], tuple[float, float, float, float]]
+"""World-to-camera matrix, and fx, fy, cx, cy."""
 
 
-def forward(
-    rasterizer: _native.Rasterizer,
-    means: Array,
-    quats: Array,
-    scales: Array,
-    opacities: Array,
-    sh: Array,
-    camera: Camera,
-    background: Background,
-    *,
-    antialiased: bool,
-) -> Render:
-    """Render activated arrays into new images."""
-    image = np.empty((camera.height, camera.width, 3), np.float32)
-    alpha = np.empty((camera.height, camera.width), np.float32)
-    rasterizer.forward(
-        means,
-        quats,
-        scales,
-        opacities,
-        sh,
-        np.ascontiguousarray(camera.viewmat, np.float64),
-        focal(camera),
-        background=background,
-        antialiased=antialiased,
-        image=image,
-        alpha=alpha,
-    )
-    return Render(image, alpha)
+def _pose(camera: Camera) -> Pose:
+    viewmat = np.ascontiguousarray(camera.viewmat, np.float64)
+    return viewmat, (camera.fx, camera.fy, camera.cx, camera.cy)
+
+
+def _activated(scene: Gaussians) -> tuple[Array, Array, Array, Array, Array]:
+    return scene.means, scene.quats, scene.scales, scene.opacities, scene.sh
+
+
+def _empty(camera: Camera) -> Render:
+    shape = (camera.height, camera.width)
+    return Render(np.empty((*shape, 3), np.float32), np.empty(shape, np.float32))

@@ -24,6 +24,9 @@ using Input1 = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::c
 using Input2 = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Input3 = nb::ndarray<const float, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Matrix = nb::ndarray<const double, nb::shape<4, 4>, nb::c_contig, nb::device::cpu>;
+using Output1 = nb::ndarray<float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Doubles = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Counts = nb::ndarray<int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Output2 = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Output3 = nb::ndarray<float, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Focal = std::array<double, 4>;  // fx, fy, cx, cy
@@ -46,10 +49,13 @@ Scene make_scene(const Input2& means, const Input2& quats, const Input2& scales,
   return {means.data(), quats.data(), scales.data(), opacities.data(), sh.data(), n};
 }
 
-View make_view(const Matrix& viewmat, const Focal& focal, int width, int height,
+View make_view(const Matrix& viewmat, const Focal& focal, const Output3& image,
                const std::array<float, 3>& background, bool antialiased, std::size_t bases) {
-  require(width > 0 && height > 0 && width <= 1 << 20 && height <= 1 << 20,
-          "width, height: expected 1 to 2^20 pixels");
+  constexpr std::size_t kMaxSide = 1 << 20;
+  require(image.shape(0) > 0 && image.shape(1) > 0 && image.shape(0) <= kMaxSide &&
+              image.shape(1) <= kMaxSide,
+          "image: expected 1 to 2^20 pixels a side");
+  const int height = static_cast<int>(image.shape(0)), width = static_cast<int>(image.shape(1));
   const auto [fx, fy, cx, cy] = focal;
   require(fx > 0 && fy > 0, "fx, fy: expected positive focal lengths");
   View v{};
@@ -102,13 +108,81 @@ void forward(Rasterizer& self, const Input2& means, const Input2& quats, const I
              const std::array<float, 3>& background, bool antialiased, const Output3& image,
              const Output2& alpha) {
   const Scene scene = make_scene(means, quats, scales, opacities, sh);
-  require(image.shape(0) <= 1 << 20 && image.shape(1) <= 1 << 20, "image: too large");
-  const View view =
-      make_view(viewmat, focal, static_cast<int>(image.shape(1)), static_cast<int>(image.shape(0)),
-                background, antialiased, sh.shape(1));
+  const View view = make_view(viewmat, focal, image, background, antialiased, sh.shape(1));
   const Image out = make_image(image, alpha, view);
   nb::gil_scoped_release release;
   self.forward(view, scene, out);
+}
+
+// Pointer to an array that may be absent.
+template <class Array>
+auto optional_data(const std::optional<Array>& array, std::initializer_list<std::size_t> shape,
+                   const char* message) -> decltype(array->data()) {
+  if (!array) return nullptr;
+  bool same = array->ndim() == shape.size();
+  std::size_t axis = 0;
+  for (const std::size_t size : shape) {
+    same = same && array->shape(axis++) == size;
+  }
+  require(same, message);
+  return array->data();
+}
+
+void backward(Rasterizer& self, const Input2& means, const Input2& quats, const Input2& scales,
+              const Input1& opacities, const Input3& sh, const Input3& image, const Input2& alpha,
+              const Input3& image_gradient, const std::optional<Input2>& alpha_gradient,
+              const std::optional<Output2>& by_means, const std::optional<Output2>& by_quats,
+              const std::optional<Output2>& by_scales, const std::optional<Output1>& by_opacities,
+              const Output3& by_sh, const std::optional<Output2>& by_means2d) {
+  const Scene scene = make_scene(means, quats, scales, opacities, sh);
+  const View& view = self.view();
+  const auto w = static_cast<std::size_t>(view.width), h = static_cast<std::size_t>(view.height);
+  const auto bases = static_cast<std::size_t>(view.bases);
+  const std::size_t n = scene.size;
+  require(n == self.scene_size() && sh.shape(1) == bases, "expected the scene of forward()");
+  require(image.shape(0) == h && image.shape(1) == w && image.shape(2) == 3 &&
+              alpha.shape(0) == h && alpha.shape(1) == w,
+          "image, alpha: expected those of forward()");
+  require(image_gradient.shape(0) == h && image_gradient.shape(1) == w &&
+              image_gradient.shape(2) == 3,
+          "image_gradient: expected shape [height, width, 3]");
+  const ImageGradient gradient{
+      image_gradient.data(),
+      optional_data(alpha_gradient, {h, w}, "alpha_gradient: expected shape [height, width]")};
+  require(by_sh.shape(0) == n && by_sh.shape(1) == bases && by_sh.shape(2) == 3,
+          "by_sh: expected the shape of sh");
+  const SceneGradient out{
+      optional_data(by_means, {n, 3}, "by_means: expected shape [n, 3]"),
+      optional_data(by_quats, {n, 4}, "by_quats: expected shape [n, 4]"),
+      optional_data(by_scales, {n, 3}, "by_scales: expected shape [n, 3]"),
+      optional_data(by_opacities, {n}, "by_opacities: expected shape [n]"),
+      by_sh.data(),
+      optional_data(by_means2d, {n, 2}, "by_means2d: expected shape [n, 2]")};
+  const int given = by_means.has_value() + by_quats.has_value() + by_scales.has_value() +
+                    by_opacities.has_value();
+  require(given == 0 || given == 4, "gradients of the geometry: expected all or none");
+  require(given == 4 || !by_means2d, "by_means2d: needs the gradients of the geometry");
+  nb::gil_scoped_release release;
+  self.backward(scene, {image.data(), alpha.data()}, gradient, out);
+}
+
+void scores(Rasterizer& self, const Input2& means, const Input2& quats, const Input2& scales,
+            const Input1& opacities, const Input3& sh, const Matrix& viewmat, const Focal& focal,
+            const std::array<float, 3>& background, bool antialiased, const Output3& image,
+            const Output2& alpha, const Doubles& weight_sum, const Doubles& weight_sq_sum,
+            const Output1& weight_max, const Counts& hits,
+            const std::optional<Doubles>& removal_effect) {
+  const Scene scene = make_scene(means, quats, scales, opacities, sh);
+  const View view = make_view(viewmat, focal, image, background, antialiased, sh.shape(1));
+  const Image out = make_image(image, alpha, view);
+  const std::size_t n = scene.size;
+  require(weight_sum.shape(0) == n && weight_sq_sum.shape(0) == n && weight_max.shape(0) == n &&
+              hits.shape(0) == n,
+          "scores: expected shape [n]");
+  const ScoreSums sums{weight_sum.data(), weight_sq_sum.data(), weight_max.data(), hits.data(),
+                       optional_data(removal_effect, {n}, "removal_effect: expected shape [n]")};
+  nb::gil_scoped_release release;
+  self.scores(view, scene, out, sums);
 }
 
 std::vector<std::string> levels() {
@@ -133,7 +207,20 @@ void bind_rasterizer(nb::module_& m) {
       .def("forward", &forward, nb::arg("means"), nb::arg("quats"), nb::arg("scales"),
            nb::arg("opacities"), nb::arg("sh"), nb::arg("viewmat"), nb::arg("focal"),
            nb::kw_only(), nb::arg("background"), nb::arg("antialiased"),
-           nb::arg("image").noconvert(), nb::arg("alpha").noconvert());
+           nb::arg("image").noconvert(), nb::arg("alpha").noconvert())
+      .def("backward", &backward, nb::arg("means"), nb::arg("quats"), nb::arg("scales"),
+           nb::arg("opacities"), nb::arg("sh"), nb::arg("image"), nb::arg("alpha"),
+           nb::arg("image_gradient"), nb::arg("alpha_gradient").none(), nb::kw_only(),
+           nb::arg("by_means").noconvert().none(), nb::arg("by_quats").noconvert().none(),
+           nb::arg("by_scales").noconvert().none(), nb::arg("by_opacities").noconvert().none(),
+           nb::arg("by_sh").noconvert(), nb::arg("by_means2d").noconvert().none())
+      .def("scores", &scores, nb::arg("means"), nb::arg("quats"), nb::arg("scales"),
+           nb::arg("opacities"), nb::arg("sh"), nb::arg("viewmat"), nb::arg("focal"),
+           nb::kw_only(), nb::arg("background"), nb::arg("antialiased"),
+           nb::arg("image").noconvert(), nb::arg("alpha").noconvert(),
+           nb::arg("weight_sum").noconvert(), nb::arg("weight_sq_sum").noconvert(),
+           nb::arg("weight_max").noconvert(), nb::arg("hits").noconvert(),
+           nb::arg("removal_effect").noconvert().none());
 }
 
 }  // namespace gscompress::raster

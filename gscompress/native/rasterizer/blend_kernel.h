@@ -6,67 +6,56 @@
 
 namespace gscompress::raster::GSC_SIMD {
 
-struct TileColor {
-  Floats channel[3][kStrips];
+struct BlendStrip {
+  Light light;
+  Floats color[3];
 };
 
-GSC_INLINE void write_tile(const View& view, const TileArea& area, const TileLight& light,
-                           const TileColor& color, const Image& image) {
-  const float* background = view.background;
-  for (int row = 0; row < area.height; ++row) {
-    for (int half = 0; half * kHalf < area.width; ++half) {
-      const int strip = TileLight::strip(half, row);
-      alignas(64) float through[kLanes], channel[3][kLanes];
-      const Floats t = light.passing[strip] + light.passed[strip];
-      store(through, Floats(1.0f) - t);
-      for (int c = 0; c < 3; ++c) store(channel[c], color.channel[c][strip] + t * background[c]);
-      const int count = area.width - half * kHalf < kHalf ? area.width - half * kHalf : kHalf;
-      const int first = row % kStripRows * kHalf;
-      const size_t pixel = static_cast<size_t>(area.y + row) * static_cast<size_t>(view.width) +
-                           static_cast<size_t>(area.x + half * kHalf);
-      for (int i = 0; i < count; ++i) {
-        float* out = image.color + 3 * (pixel + static_cast<size_t>(i));
-        for (int c = 0; c < 3; ++c) out[c] = channel[c][first + i];
-        image.alpha[pixel + static_cast<size_t>(i)] = through[first + i];
-      }
-    }
+// Light everywhere, no colour yet. Returns the strips that are in the image.
+GSC_INLINE uint32_t start_blend(const TileArea& area, BlendStrip* strips) {
+  __builtin_memset(static_cast<void*>(strips), 0, kStrips * sizeof(BlendStrip));
+  return start_tile(area, [&](int s) -> Light& { return strips[s].light; });
+}
+
+GSC_INLINE void write_tile(const View& view, const TileArea& area, BlendStrip* strips,
+                           const Image& image) {
+  for (int s = 0; s < kStrips; s += kStripRows) {
+    BlendStrip& strip = strips[s];
+    const Floats left = strip.light.left();
+    for (int c = 0; c < 3; ++c) strip.color[c] += left * view.background[c];
+    strip.light.passing = Floats(1.0f) - left;
   }
+  const auto* values = reinterpret_cast<const float*>(strips);
+  area.for_each_pixel([&](int s, int lane, size_t pixel) {
+    const float* v = values + s * 4 * kLanes + lane;
+    image.alpha[pixel] = v[0];
+    float* out = image.color + 3 * pixel;
+    out[0] = v[kLanes];
+    out[1] = v[2 * kLanes];
+    out[2] = v[3 * kLanes];
+  });
 }
 
 inline void blend_tile(const View& view, const TileLists& lists, int tile, const Image& image) {
   const TileArea area(view, tile);
-  TileLight light(area);
-  TileColor color;
-  for (auto& channel : color.channel) {
-    for (auto& strip : channel) strip = Floats(0.0f);
-  }
-  const Pair* const end = lists.pairs + lists.begins[tile + 1];
-  for (const Pair* pair = lists.pairs + lists.begins[tile]; pair < end && light.alive; ++pair) {
-    if (pair + 6 < end) __builtin_prefetch(&lists.splats[pair[6].splat()]);
-    const uint32_t strips = strips_of_rows(pair->rows()) & light.alive;
-    const Splat& splat = lists.splats[pair->splat()];
+  BlendStrip strips[kStrips];
+  uint32_t alive = start_blend(area, strips);
+  for_each_pair(lists, tile, alive, [&](Pair, const Splat& splat, uint32_t todo) {
     const Floats r(splat.color[0]), g(splat.color[1]), b(splat.color[2]);
     for (int half = 0; half < 2; ++half) {
-      uint32_t rows = strips >> (16 * half) & 0xffff;
-      if (!rows) continue;
-      const HalfSplat seen(splat, area, half);
-      for (; rows; rows &= rows - 1) {
-        const int row = __builtin_ctz(rows);
-        const int s = TileLight::strip(half, row);
-        const Floats y = seen.exponent(seen.offset_y(row));
-        const Floats alpha = keep(y > kLog2AlphaMin, min(exp2_8(y), kAlphaMax));
-        Floats weight = alpha * light.passing[s];
-        Floats next = light.passing[s] - weight;
-        const uint32_t done = bits(next <= kStop) ^ light.finished[s];
-        if (__builtin_expect(done != 0, 0)) light.finish(half, row, done, weight, next);
-        light.passing[s] = next;
-        color.channel[0][s] += weight * r;
-        color.channel[1][s] += weight * g;
-        color.channel[2][s] += weight * b;
-      }
+      if (!touches(todo, half)) continue;
+      for_each_strip(splat, area, todo, half, alive, [&](const HalfSplat& seen, int s) {
+        BlendStrip& strip = strips[s];
+        Mask on;
+        const Floats weight = strip.light.take(seen.alpha(), on);
+        strip.color[0] += weight * r;
+        strip.color[1] += weight * g;
+        strip.color[2] += weight * b;
+        return any(on);
+      });
     }
-  }
-  write_tile(view, area, light, color, image);
+  });
+  write_tile(view, area, strips, image);
 }
 
 }  // namespace gscompress::raster::GSC_SIMD

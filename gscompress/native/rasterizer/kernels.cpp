@@ -2,7 +2,10 @@
 #include "bin_kernel.h"
 #include "blend_kernel.h"
 #include "kernels.h"
+#include "backward_kernel.h"
+#include "gradient_kernel.h"
 #include "project_kernel.h"
+#include "score_kernel.h"
 
 #define GSC_TEXT_(x) #x
 #define GSC_TEXT(x) GSC_TEXT_(x)
@@ -14,9 +17,18 @@ namespace gscompress::raster {
 const Kernels* GSC_JOIN(GSC_SIMD, _kernels)() {
   static constexpr Kernels kKernels{
       .name = GSC_TEXT(GSC_SIMD),
+      .score_slot = GSC_SIMD::kScoreSlot,
+      .gradient_slot = GSC_SIMD::kGradientSlot,
+      .color_slot = GSC_SIMD::kColorSlot,
       .project = GSC_SIMD::project_range,
       .bin = GSC_SIMD::bin_range,
       .blend = GSC_SIMD::blend_tile,
+      .score = GSC_SIMD::score_tile,
+      .removal = GSC_SIMD::removal_tile,
+      .add_scores = GSC_SIMD::add_scores,
+      .backward = GSC_SIMD::backward_tile,
+      .backward_color = GSC_SIMD::backward_color_tile,
+      .gradient = GSC_SIMD::gradient_range,
   };
   return &kKernels;
 }

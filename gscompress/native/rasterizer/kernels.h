@@ -32,11 +32,36 @@ using BinKernel = size_t(BinJob& job);
 // Blends one tile into the image.
 using BlendKernel = void(const View& view, const TileLists& lists, int tile, const Image& image);
 
+// Blends one tile and scores its splats; or scores, with removal effects, the tile of an image that
+// is already there.
+using ScoreKernel = void(const View& view, const TileLists& lists, int tile, const Image& image,
+                         const Slots& slots);
+
+// Adds up the scores of the splats [begin, end).
+using AddScoresKernel = void(const Splat* splats, const Slots& slots, size_t begin, size_t end,
+                             const ScoreSums& out);
+
+// Gradients of the splats of one tile.
+using BackwardKernel = void(const View& view, const TileLists& lists, int tile, const RenderedImage& image,
+                            const ImageGradient& gradient, const Slots& slots);
+
+// Gradients of the Gaussians [first_id, end_id), of which the splats [begin, end) are visible.
+using GradientKernel = void(const View& view, const Scene& scene, const Splat* splats,
+                            const Slots& slots, size_t begin, size_t end, size_t first_id,
+                            size_t end_id, const SceneGradient& out);
+
 struct Kernels {
   const char* name;
+  int score_slot, gradient_slot, color_slot;  // floats
   ProjectKernel* project;
   BinKernel* bin;
   BlendKernel* blend;
+  ScoreKernel* score;
+  ScoreKernel* removal;
+  AddScoresKernel* add_scores;
+  BackwardKernel* backward;
+  BackwardKernel* backward_color;
+  GradientKernel* gradient;
 };
 
 // Null where this build has no code for the instruction set.

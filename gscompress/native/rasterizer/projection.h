@@ -22,6 +22,7 @@ struct Projection {
   Floats quat[4];           // normalised, wxyz
   Floats inverse_norm;      // of the quaternion
   Floats rotation[9];       // of the Gaussian [3, 3]
+  Floats turned[6];         // J V R [2, 3]
   Floats axes[6];           // J V R S [2, 3]: its half axes on the image, as columns
   Floats xx, xy, yy;        // covariance on the image, blurred
   Floats sharp_det;         // determinant before the blur
@@ -70,7 +71,8 @@ GSC_INLINE void project(const View& view, const Floats* quat, const Floats* scal
     const Floats* u = p.jacobian_view + 3 * i;
     for (int j = 0; j < 3; ++j) {
       const Floats* r = p.rotation;
-      p.axes[3 * i + j] = (u[0] * r[j] + u[1] * r[3 + j] + u[2] * r[6 + j]) * scale[j];
+      p.turned[3 * i + j] = u[0] * r[j] + u[1] * r[3 + j] + u[2] * r[6 + j];
+      p.axes[3 * i + j] = p.turned[3 * i + j] * scale[j];
     }
   }
   const Floats* a = p.axes;

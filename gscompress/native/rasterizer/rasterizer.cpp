@@ -9,7 +9,7 @@
 
 namespace gscompress::raster {
 
-void Rasterizer::forward(const View& view, const Scene& scene, const Image& image) {
+void Rasterizer::prepare(const View& view, const Scene& scene) {
   view_ = view;
   scene_ = scene;
   if (static_cast<std::uint64_t>(tiles()) > kMaxTiles) {
@@ -17,19 +17,89 @@ void Rasterizer::forward(const View& view, const Scene& scene, const Image& imag
                                 std::to_string(view.height) + " pixels: more than " +
                                 std::to_string(kMaxTiles) + " tiles of 16 x 16 pixels");
   }
+  if (scene.size > kMaxSplats) {
+    throw std::invalid_argument(std::to_string(scene.size) + " Gaussians: more than " +
+                                std::to_string(kMaxSplats));
+  }
   project();
   sort_by_depth(order_, spare_order_, visible_);
   bin();
+}
+
+void Rasterizer::blend(const Image& image) {
   const TileLists tile_lists = lists();
   parallel_each(threads_, tiles(),
                 [&](int tile) { kernels_.blend(view_, tile_lists, tile, image); });
 }
 
+void Rasterizer::forward(const View& view, const Scene& scene, const Image& image) {
+  prepare(view, scene);
+  blend(image);
+}
+
+void Rasterizer::backward(const Scene& scene, const RenderedImage& image,
+                          const ImageGradient& gradient, const SceneGradient& out) {
+  scene_ = scene;
+  const bool geometry = out.means != nullptr;
+  const Slots slots = make_slots(geometry ? kernels_.gradient_slot : kernels_.color_slot);
+  const TileLists tile_lists = lists();
+  BackwardKernel* kernel = geometry ? kernels_.backward : kernels_.backward_color;
+  parallel_each(threads_, tiles(),
+                [&](int tile) { kernel(view_, tile_lists, tile, image, gradient, slots); });
+  for_each_range([&](std::size_t begin, std::size_t end, std::size_t first_id, std::size_t end_id) {
+    kernels_.gradient(view_, scene_, splats_.data(), slots, begin, end, first_id, end_id, out);
+  });
+}
+
+void Rasterizer::scores(const View& view, const Scene& scene, const Image& image,
+                        const ScoreSums& sums) {
+  prepare(view, scene);
+  const bool removal = sums.removal_effect != nullptr;
+  if (removal) blend(image);
+  const Slots slots = make_slots(kernels_.score_slot);
+  const TileLists tile_lists = lists();
+  ScoreKernel* kernel = removal ? kernels_.removal : kernels_.score;
+  parallel_each(threads_, tiles(),
+                [&](int tile) { kernel(view_, tile_lists, tile, image, slots); });
+  for_each_range([&](std::size_t begin, std::size_t end, std::size_t, std::size_t) {
+    kernels_.add_scores(splats_.data(), slots, begin, end, sums);
+  });
+}
+
+template <class Work>
+void Rasterizer::for_each_range(const Work& work) const {
+  parallel(threads_, [&](int t) {
+    const Range r(scene_.size, t, threads_);
+    work(r.begin, r.begin + made_[static_cast<std::size_t>(t)], r.begin, r.end);
+  });
+}
+
+Slots Rasterizer::make_slots(int size) {
+  if (pair_count_ > UINT32_MAX) {
+    throw std::invalid_argument(std::to_string(pair_count_) +
+                                " pairs of a Gaussian and a tile: more than 2^32 - 1");
+  }
+  std::uint32_t* first = first_slot_.reserve(scene_.size);
+  std::uint32_t sum = 0;
+  for (int t = 0; t < threads_; ++t) {
+    const std::size_t begin = Range(scene_.size, t, threads_).begin;
+    for (std::size_t i = begin; i < begin + made_[static_cast<std::size_t>(t)]; ++i) {
+      first[i] = sum;
+      sum += splat_counts_.data()[i];
+    }
+  }
+  float* values = slot_values_.reserve(pair_count_ * static_cast<std::size_t>(size));
+  std::uint8_t* written = slot_written_.reserve(pair_count_);
+  std::fill_n(written, pair_count_, std::uint8_t{0});
+  return {.first = first,
+          .count = splat_counts_.data(),
+          .values = values,
+          .written = written,
+          .size = size};
+}
+
 TileLists Rasterizer::lists() const {
-  return {.splats = splats_.data(),
-          .pairs = pairs_.data(),
-          .begins = tile_begins_.data(),
-          .first_slot = nullptr};
+  return {.splats = splats_.data(), .pairs = pairs_.data(), .begins = tile_begins_.data()};
 }
 
 // Every thread projects a range of the scene to the place where its splats would lie if all were
@@ -38,21 +108,17 @@ void Rasterizer::project() {
   const std::size_t n = scene_.size;
   splats_.reserve(n);
   order_.reserve(n);
-  std::vector<std::size_t> made(static_cast<std::size_t>(threads_));
+  made_.assign(static_cast<std::size_t>(threads_), 0);
   parallel(threads_, [&](int t) {
     const Range r(n, t, threads_);
-    made[static_cast<std::size_t>(t)] = kernels_.project(
+    made_[static_cast<std::size_t>(t)] = kernels_.project(
         view_, scene_, r.begin, r.end, r.begin, splats_.data() + r.begin, order_.data() + r.begin);
   });
   visible_ = 0;
   for (int t = 0; t < threads_; ++t) {
-    const std::size_t begin = Range(n, t, threads_).begin, count = made[static_cast<std::size_t>(t)];
+    const std::size_t begin = Range(n, t, threads_).begin, count = made_[static_cast<std::size_t>(t)];
     std::copy_n(order_.data() + begin, count, order_.data() + visible_);
     visible_ += count;
-  }
-  if (visible_ > kMaxSplats) {
-    throw std::invalid_argument(std::to_string(visible_) + " Gaussians are visible in one view: " +
-                                "more than " + std::to_string(kMaxSplats));
   }
 }
 

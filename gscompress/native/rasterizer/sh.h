@@ -67,4 +67,76 @@ GSC_INLINE void sh_basis(int count, F x, F y, F z, F* out) {
   out[24] = F(k44) * c4;
 }
 
+// Gradient by (x, y, z) of sum_k weight[k] basis[k](x, y, z), the basis taken as polynomials.
+//
+// Every harmonic is P(z) times the cosine or sine polynomial of its order m, and those polynomials'
+// derivatives are m times the ones of order m - 1: so first sum over the degrees of each order.
+template <class F>
+GSC_INLINE void sh_basis_gradient(int count, F x, F y, F z, const F* weight, F* gradient) {
+  using namespace sh_constant;
+  gradient[0] = gradient[1] = gradient[2] = F(0.0f);
+  if (count <= 1) return;
+  const F* w = weight;
+  const F z2 = z * z, zero(0.0f);
+  F sine[5] = {zero, F(-k1) * w[1], zero, zero, zero};
+  F cosine[5] = {zero, F(-k1) * w[3], zero, zero, zero};
+  F sine_dz[5] = {zero, zero, zero, zero, zero}, cosine_dz[5] = {zero, zero, zero, zero, zero};
+  F dz = F(k1) * w[2];
+  if (count > 4) {
+    sine[2] = F(k22) * w[4];
+    cosine[2] = F(k22) * w[8];
+    sine[1] -= F(k21) * z * w[5];
+    cosine[1] -= F(k21) * z * w[7];
+    sine_dz[1] = F(-k21) * w[5];
+    cosine_dz[1] = F(-k21) * w[7];
+    dz += F(2 * k20a) * z * w[6];
+  }
+  if (count > 9) {
+    const F p31 = F(k31b) - F(k31a) * z2, p31_dz = F(-2 * k31a) * z;
+    sine[3] = F(-k33) * w[9];
+    cosine[3] = F(-k33) * w[15];
+    sine[2] += F(k32) * z * w[10];
+    cosine[2] += F(k32) * z * w[14];
+    sine_dz[2] = F(k32) * w[10];
+    cosine_dz[2] = F(k32) * w[14];
+    sine[1] += p31 * w[11];
+    cosine[1] += p31 * w[13];
+    sine_dz[1] += p31_dz * w[11];
+    cosine_dz[1] += p31_dz * w[13];
+    dz += (F(3 * k30a) * z2 - F(k30b)) * w[12];
+  }
+  if (count > 16) {
+    const F p41 = z * (F(k41b) - F(k41a) * z2), p41_dz = F(k41b) - F(3 * k41a) * z2;
+    const F p42 = F(k42a) * z2 - F(k42b), p42_dz = F(2 * k42a) * z;
+    const F p30 = z * (F(k30a) * z2 - F(k30b)), p30_dz = F(3 * k30a) * z2 - F(k30b);
+    sine[4] = F(k44) * w[16];
+    cosine[4] = F(k44) * w[24];
+    sine[3] -= F(k43) * z * w[17];
+    cosine[3] -= F(k43) * z * w[23];
+    sine_dz[3] = F(-k43) * w[17];
+    cosine_dz[3] = F(-k43) * w[23];
+    sine[2] += p42 * w[18];
+    cosine[2] += p42 * w[22];
+    sine_dz[2] += p42_dz * w[18];
+    cosine_dz[2] += p42_dz * w[22];
+    sine[1] += p41 * w[19];
+    cosine[1] += p41 * w[21];
+    sine_dz[1] += p41_dz * w[19];
+    cosine_dz[1] += p41_dz * w[21];
+    dz += (F(k40a) * (p30 + z * p30_dz) - F(2 * k40b * k20a) * z) * w[20];
+  }
+  const int orders = count <= 4 ? 1 : count <= 9 ? 2 : count <= 16 ? 3 : 4;
+  F c(1.0f), s(0.0f);  // cosine and sine polynomials of order m - 1
+  for (int m = 1; m <= orders; ++m) {
+    const F order(static_cast<float>(m));
+    gradient[0] += order * (sine[m] * s + cosine[m] * c);
+    gradient[1] += order * (sine[m] * c - cosine[m] * s);
+    const F next_c = x * c - y * s, next_s = x * s + y * c;
+    dz += sine_dz[m] * next_s + cosine_dz[m] * next_c;
+    c = next_c;
+    s = next_s;
+  }
+  gradient[2] = dz;
+}
+
 }  // namespace gscompress::raster::GSC_SIMD

@@ -249,6 +249,13 @@ GSC_INLINE Mask operator<=(Floats a, Floats b) { return b >= a; }
 GSC_INLINE bool any(Mask m) { return bits(m) != 0; }
 GSC_INLINE Floats clamp(Floats a, Floats low, Floats high) { return min(max(a, low), high); }
 
+// -|a|
+GSC_INLINE Floats as_negative(Floats a) {
+  Ints b = as_ints(a);
+  for (auto& p : b.part) p |= INT32_MIN;
+  return as_floats(b);
+}
+
 // ---- elementary functions ---------------------------------------------------------------------
 
 // 2^(8 y) for y in [-1, 0], to about 2e-6; anything (but no NaN) for smaller y. The polynomial is a
@@ -285,5 +292,30 @@ GSC_INLINE Floats log2(Floats x) {
   p = p * s2 + Floats(k);
   return to_floats(exponent) + p * s;
 }
+
+// ---- sums of several vectors ------------------------------------------------------------------
+
+#if defined(__AVX2__)
+// out[i] = sum of the lanes of v[i], i = 0 .. 7, by a tree of shuffles.
+GSC_INLINE void sum8(const Floats* v, float* out) {
+  __m256 h[8];
+  for (int i = 0; i < 8; ++i) {
+#if defined(__AVX512F__)
+    h[i] = _mm256_add_ps(_mm512_castps512_ps256(raw(v[i])), _mm512_extractf32x8_ps(raw(v[i]), 1));
+#else
+    h[i] = raw(v[i]);
+#endif
+  }
+  for (int i = 0; i < 4; ++i) h[i] = _mm256_hadd_ps(h[2 * i], h[2 * i + 1]);
+  for (int i = 0; i < 2; ++i) h[i] = _mm256_hadd_ps(h[2 * i], h[2 * i + 1]);
+  const __m256 low = _mm256_permute2f128_ps(h[0], h[1], 0x20);
+  const __m256 high = _mm256_permute2f128_ps(h[0], h[1], 0x31);
+  _mm256_storeu_ps(out, _mm256_add_ps(low, high));
+}
+#else
+GSC_INLINE void sum8(const Floats* v, float* out) {
+  for (int i = 0; i < 8; ++i) out[i] = sum(v[i]);
+}
+#endif
 
 }  // namespace gscompress::raster::GSC_SIMD

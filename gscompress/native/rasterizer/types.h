@@ -95,8 +95,48 @@ struct DepthKey {
 struct TileLists {
   const Splat* splats;
   const Pair* pairs;
-  const uint64_t* begins;      // [tiles + 1]
-  const uint32_t* first_slot;  // [splats + 1]: the pairs of a splat own consecutive slots
+  const uint64_t* begins;  // [tiles + 1]
+};
+
+// What the tiles have to say about their splats: a slot of floats per pair, those of a splat side by
+// side, so that no two threads write to one place and sums have one order.
+struct Slots {
+  const uint32_t* first;  // [splats]: slot of its ordinal 0
+  const uint32_t* count;  // [splats]
+  float* values;          // [pairs, size]
+  uint8_t* written;       // [pairs]: 0 where the tile was finished before it came to the splat
+  int size;
+};
+
+// The gradient of some loss by the image.
+struct ImageGradient {
+  const float* color;  // [height, width, 3]
+  const float* alpha;  // [height, width], or null for zeros
+};
+
+// The gradient of the loss by what was rendered. `sh` is always there, the others all or none but for
+// means2d, which may be null by itself.
+struct SceneGradient {
+  float* means;      // [n, 3]
+  float* quats;      // [n, 4]
+  float* scales;     // [n, 3]
+  float* opacities;  // [n]
+  float* sh;         // [n, bases, 3]
+  float* means2d;    // [n, 2] pixels
+};
+
+// Scores of the Gaussians, to which those of a view are added.
+struct ScoreSums {
+  double* weight_sum;
+  double* weight_sq_sum;
+  float* weight_max;
+  int64_t* hits;
+  double* removal_effect;  // or null: then it is not computed
+};
+
+struct RenderedImage {
+  const float* color;  // [height, width, 3]
+  const float* alpha;  // [height, width]
 };
 
 struct Image {
