@@ -70,8 +70,8 @@ std::size_t zero_context(const Levels& levels, int t, const Table* previous) {
 }
 
 template <class Coder>
-void code_table(Coder& coder, TableModels& models, Table& table, const Table* previous, int max_tokens,
-                int s) {
+void code_table(Coder& coder, TableModels& models, Table& table, const Table* previous,
+                int max_tokens, int s) {
   const int expected = previous != nullptr ? previous->tokens : max_tokens;
   const bool longer = coder.bit(models.longer, table.tokens > expected);
   const auto difference = static_cast<std::int64_t>(
@@ -131,13 +131,14 @@ Freqs freqs_of(const Table& table, int s) {
   return normalise(weights);
 }
 
-// --- the encoder's choices ------------------------------------------------------------------------
+// --- the encoder's choices
+// ------------------------------------------------------------------------
 
 // About what a level costs to code, in units of 2^-16 bits, by its distance from the guess.
 std::int64_t residual_cost(int distance) {
-  return distance == 0 ? std::int64_t{1} << kLogBits
-                       : (std::int64_t{2} << kLogBits) +
-                             2 * log2_fixed(static_cast<std::uint32_t>(distance));
+  return distance == 0
+             ? std::int64_t{1} << kLogBits
+             : (std::int64_t{2} << kLogBits) + 2 * log2_fixed(static_cast<std::uint32_t>(distance));
 }
 
 // Cost of coding `count` of `total` symbols with a weight, up to a constant: the Poisson divergence
