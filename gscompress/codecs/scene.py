@@ -58,7 +58,7 @@ def encode_scene(
         decoded.attributes[name] = codecs[group].decode(decoded, reader)
         if group == "means" and "importance" in codecs:
             codecs["importance"].encode(importance, decoded, streams)
-            _decode_importance(codecs["importance"], decoded, reader)
+        _decode_importance(group, codecs, decoded, reader)
 
 
 def decode_scene(decoded: Decoded, codecs: Mapping[str, Any], streams: StreamReader) -> Gaussians:
@@ -70,11 +70,14 @@ def decode_scene(decoded: Decoded, codecs: Mapping[str, Any], streams: StreamRea
     for group, name in GROUPS.items():
         decoded.group = group
         decoded.attributes[name] = codecs[group].decode(decoded, streams)
-        if group == "means" and "importance" in codecs:
-            _decode_importance(codecs["importance"], decoded, streams)
+        _decode_importance(group, codecs, decoded, streams)
     return decoded.scene()
 
 
-def _decode_importance(codec: Any, decoded: Decoded, streams: StreamReader) -> None:
-    decoded.classes = codec.decode(decoded, streams)
-    decoded.octaves = codec.octaves
+def _decode_importance(
+    group: str, codecs: Mapping[str, Any], decoded: Decoded, streams: StreamReader
+) -> None:
+    """Classes are known after the means where they are coded, after the scales where guessed."""
+    if group in ("means", "scales") and "importance" in codecs:
+        decoded.classes = codecs["importance"].decode(decoded, streams)
+        decoded.octaves = codecs["importance"].octaves

@@ -22,14 +22,15 @@ class PatternRenderer:
 
     def __init__(self):
         self.rendered = []
-        self.alive = 0
-        self.most_alive = 0
 
     def render(self, scene, camera, background=(0.0, 0.0, 0.0)):
         self.rendered.append(camera.name)
         shape = (camera.height, camera.width, 3)
         image = pattern(camera.name, shape) + scene.sh[:, 0].mean(0) + np.float32(background)
         return Render(image.astype(np.float32), np.ones(shape[:2], np.float32))
+
+    def synchronize(self):
+        """Nothing runs in the background."""
 
 
 def pattern(name: str, shape=(HEIGHT, WIDTH, 3)) -> np.ndarray:

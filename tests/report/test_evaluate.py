@@ -325,6 +325,22 @@ def test_without_weights_lpips_is_null_and_the_reason_is_told(renderer, monkeypa
     assert "pip install it" in document["protocol"]["lpips"]
 
 
+def test_frame_rates_of_both_scenes(renderer):
+    report = evaluate(
+        make_scene(),
+        make_scene(2),
+        make_cameras(64),
+        renderer=renderer,
+        measure_fps=True,
+        pictures=False,
+    )
+    document = json.loads(report.to_json())
+    assert document["fps"] > 0
+    assert document["reference_fps"] > 0
+    assert "5 passes over 4 views of 64x48 pixels" in document["protocol"]["fps"]
+    assert len(renderer.rendered) == 2 * 8 + 2 * 4 * (1 + 5)
+
+
 def test_progress_counts_the_views(renderer):
     steps = []
     evaluate(

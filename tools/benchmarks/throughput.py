@@ -2,8 +2,8 @@
 
 Scenes of the sizes asked for are made by tiling the given one in a grid, with small noise on every
 attribute so that no tile repeats another. Each encode and each decode runs in a process of its own,
-whose peak resident memory is read at its end; seconds are of the call alone, without start-up and
-without reading or writing the PLY.
+whose peak resident memory is read at its end (the scene in memory included); seconds are of the
+call alone, without start-up and without reading the PLY. CPU seconds are those of all threads.
 
     tools/bench.py throughput scene.ply --sizes 100000 1000000 --presets fast --json speed.json
 """
@@ -40,7 +40,9 @@ class Row:
     input_bytes: int
     bytes: int
     encode_seconds: float
+    encode_cpu_seconds: float
     decode_seconds: float
+    decode_cpu_seconds: float
     load_peak_mb: float
     encode_peak_mb: float
     decode_peak_mb: float
@@ -58,8 +60,8 @@ def main(arguments: list[str]) -> int:
             save(tiled(scene, size), ply)
             rows += [_measure(ply, size, p, options.repeats) for p in options.presets.split(",")]
             ply.unlink()
-    columns = ["preset", "Gaussians", "bytes", "encode, s", "decode, s", "decode, M/s"]
-    columns += ["peak MB: load", "encode", "decode"]
+    columns = ["preset", "Gaussians", "bytes", "encode, s (CPU)", "decode, s (CPU)"]
+    columns += ["decode, M/s", "peak MB: load", "encode", "decode"]
     title = f"{options.scene}, tiled; {os.cpu_count()} cores; least of {options.repeats}"
     print_table(title, columns, map(_cells, rows))
     write_json(options.json, {"scene": str(options.scene), "rows": [asdict(row) for row in rows]})
@@ -98,7 +100,9 @@ def _measure(ply: Path, size: int, preset: str, repeats: int) -> Row:
         input_bytes=ply.stat().st_size,
         bytes=compressed.stat().st_size,
         encode_seconds=min(run["seconds"] for run in encoded),
+        encode_cpu_seconds=min(run["cpu_seconds"] for run in encoded),
         decode_seconds=min(run["seconds"] for run in decoded),
+        decode_cpu_seconds=min(run["cpu_seconds"] for run in decoded),
         load_peak_mb=loaded["peak_mb"],
         encode_peak_mb=min(run["peak_mb"] for run in encoded),
         decode_peak_mb=min(run["peak_mb"] for run in decoded),
@@ -118,21 +122,28 @@ def _child(verb: str, ply: str, compressed: str, preset: str) -> int:
     """Do one thing and print its seconds and this process's peak memory."""
     from gscompress.pipeline import compress, decompress
 
-    started = time.perf_counter()
+    scene = None if verb == "decode" else load(ply)
+    started, started_cpu = time.perf_counter(), time.process_time()
     if verb == "decode":
         decompress(compressed)
-    else:
-        scene = load(ply)
-        if verb == "encode":
-            started = time.perf_counter()
-            result = compress(scene, preset)
-            data = result.to_bytes()
-    seconds = time.perf_counter() - started
-    if verb == "encode":
-        Path(compressed).write_bytes(data)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    print(json.dumps({"seconds": seconds, "peak_mb": peak}))
+    elif scene is not None and verb == "encode":
+        Path(compressed).write_bytes(compress(scene, preset).to_bytes())
+    seconds, cpu = time.perf_counter() - started, time.process_time() - started_cpu
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "peak_mb": _peak_mb()}))
     return 0
+
+
+def _peak_mb() -> float:
+    """This process's peak resident memory in MB of 10^6 bytes.
+
+    Linux counts the parent's memory in getrusage's figure, so its own is read from /proc.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024 / 1e6
+    scale = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 1e6
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -155,8 +166,8 @@ def _cells(row: Row) -> list[str]:
         row.preset,
         f"{row.gaussians:,}",
         f"{row.bytes:,}",
-        f"{row.encode_seconds:.2f}",
-        f"{row.decode_seconds:.2f}",
+        f"{row.encode_seconds:.2f} ({row.encode_cpu_seconds:.2f})",
+        f"{row.decode_seconds:.2f} ({row.decode_cpu_seconds:.2f})",
         f"{row.gaussians / row.decode_seconds / 1e6:.2f}",
         f"{row.load_peak_mb:.0f}",
         f"{row.encode_peak_mb:.0f}",
