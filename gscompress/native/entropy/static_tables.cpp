@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <limits>
 
 #include "head.h"
@@ -152,12 +153,12 @@ std::int64_t symbol_cost(std::uint32_t count, std::uint64_t total, std::uint32_t
 
 int nearest_level(std::uint32_t count, std::uint64_t total, int s) {
   const std::uint64_t target = (std::uint64_t{count} << (kWeightBits + s)) / total;
-  int level = 1;
-  while (level + 1 < Level::count(s) &&
-         std::uint64_t{Level::weight(level, s)} + Level::weight(level + 1, s) <= 2 * target) {
-    ++level;
-  }
-  return level;
+  const int e = static_cast<int>(std::bit_width(target)) - 1 - s;
+  if (e < 0) return 1;
+  const int below = 1 + (e << s) + static_cast<int>((target >> e) - (1u << s));
+  if (below + 1 == Level::count(s)) return below;
+  const std::uint64_t middle = std::uint64_t{Level::weight(below, s)} + Level::weight(below + 1, s);
+  return middle <= 2 * target ? below + 1 : below;
 }
 
 Table choose_levels(const Counts& counts, const Table* previous, int s) {
