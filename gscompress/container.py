@@ -26,11 +26,11 @@ import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from gscompress._header_json import dump_header, parse_header
 from gscompress.errors import CorruptFileError, InputError
+from gscompress.files import open_input
 from gscompress.io.atomic import atomic_write
 
 __all__ = ["MAGIC", "VERSION", "ChunkEntry", "Container", "Index"]
@@ -100,7 +100,7 @@ class Index:
             InputError: There is no such file, or it is of a newer version.
             CorruptFileError: It is no intact container.
         """
-        with _open(path) as file:
+        with open_input(path) as file:
             return cls.from_file(file, os.fspath(path))
 
     @classmethod
@@ -183,7 +183,7 @@ class Container:
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Container:
         """Read and check a whole file; raises as ``from_bytes`` and ``Index.read``."""
-        with _open(path) as file:
+        with open_input(path) as file:
             return cls._from_file(file, os.fspath(path))
 
     @classmethod
@@ -210,15 +210,6 @@ def _crc(*parts: bytes) -> int:
     for part in parts:
         value = zlib.crc32(part, value)
     return value
-
-
-def _open(path: str | os.PathLike[str]) -> BinaryIO:
-    try:
-        return Path(path).open("rb")
-    except OSError as error:
-        raise InputError(
-            path, found=error.strerror or error, expected="a file that can be read"
-        ) from error
 
 
 def _missing(where: str, name: str, names: Mapping[str, object]) -> CorruptFileError:

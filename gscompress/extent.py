@@ -53,7 +53,7 @@ class Extent:
 
 def area_weights(scene: Gaussians) -> Points:  # [N]
     """Opacity times mean projected area in squared world units, as an ellipsoid's three sides."""
-    a, b, c = scene.scales.astype(np.float64).T
+    a, b, c = _scales(scene).T
     return np.asarray(scene.opacities * (np.pi / 3) * (a * b + b * c + a * c))
 
 
@@ -78,7 +78,7 @@ def measure(scene: Gaussians, *, surrounds: bool | None = None) -> Extent:
     opacity = scene.opacities.astype(np.float64)
     if not opacity.sum() > 0:
         raise InputError("scene", found="no visible Gaussians", expected="at least one")
-    size = np.median(scene.log_scales, axis=1).astype(np.float64)
+    size = np.median(np.log(_scales(scene)), axis=1)
     # Finer than the finest hundredth counts no more, or needles would decide.
     size = np.maximum(size, np.quantile(size, 0.01))
     detail = opacity * np.exp(size.min() - size)
@@ -97,7 +97,7 @@ def measure(scene: Gaussians, *, surrounds: bool | None = None) -> Extent:
     else:
         centre, radius = _sphere_around(means, area_weights(scene))
         up = np.array([0.0, -1, 0])
-    radius = max(radius, float(np.exp(np.median(scene.log_scales))))
+    radius = max(radius, float(np.median(_scales(scene))))
     return Extent(centre, radius, near, bool(surrounds), one_sided, up)
 
 
@@ -111,8 +111,13 @@ def sample_matter(scene: Gaussians, count: int, seed: int) -> Points:  # [count,
     opacity = scene.opacities.astype(np.float64)
     weights = area / area.sum() + opacity / opacity.sum()
     part = scene.select(rng.choice(len(scene), count, p=weights / weights.sum()))
-    offsets = rng.standard_normal((count, 3)) * part.scales
+    offsets = rng.standard_normal((count, 3)) * _scales(part)
     return np.asarray(part.means + _rotate(part.unit_quats.astype(np.float64), offsets))
+
+
+def _scales(scene: Gaussians) -> Points:  # [N, 3]
+    """Scales in world units, kept within what float64 can square and multiply."""
+    return np.asarray(np.exp(np.clip(scene.log_scales.astype(np.float64), -100, 100)))
 
 
 def _sphere_around(means: Points, weights: Points) -> tuple[Points, float]:
@@ -133,7 +138,7 @@ def _capped(weights: Points) -> Points:
 
 def _flat_normal(scene: Gaussians) -> Points:  # [3]
     """The normal of floors and tables: common among flat Gaussians, and near world -y."""
-    scales = np.sort(scene.scales.astype(np.float64), axis=1)
+    scales = np.sort(_scales(scene), axis=1)
     thin = np.eye(3)[np.argmin(scene.log_scales, axis=1)]
     normals = _rotate(scene.unit_quats.astype(np.float64), thin)
     weights = _capped(area_weights(scene) * (1 - scales[:, 0] / scales[:, 1]))

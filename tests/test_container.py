@@ -126,9 +126,9 @@ def test_newer_version_says_to_upgrade():
 
 
 def test_missing_file_and_folder(tmp_path):
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="no such file"):
         Container.read(tmp_path / "none.gsz")
-    with pytest.raises(InputError, match="directory"):
+    with pytest.raises(InputError, match="a directory"):
         Container.read(tmp_path)
 
 

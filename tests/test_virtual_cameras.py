@@ -205,6 +205,8 @@ def test_odd_scenes() -> None:
     for kind in ("object", "surroundings"):
         cameras = virtual_cameras(line, 4, kind=kind)
         assert all(np.isfinite(camera.viewmat).all() for camera in cameras)
+    wild = statue().replace(log_scales=np.random.default_rng(0).uniform(-3e38, 3e38, (4000, 3)))
+    assert all(np.isfinite(camera.viewmat).all() for camera in virtual_cameras(wild, 4))
     empty = one.select(np.zeros(1, bool))
     for scene in (empty, one.replace(opacity_logits=np.full(1, -200))):
         with pytest.raises(InputError, match="no visible Gaussians"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -32,7 +31,6 @@ class Decoded:
         sh_degree: Degree of the spherical harmonics.
         mode: Rasterization that the scene was trained for.
         attributes: The decoded groups so far, by name; exactly what the decoder will give.
-        grid: Integer positions, once the means are decoded by a codec that has them.
         classes: Importance class of each Gaussian, 0..15; the neutral 8 until they are decoded.
         octaves: How many octaves of importance a class spans.
         group: The attribute group being coded, as configurations name it.
@@ -42,7 +40,6 @@ class Decoded:
     sh_degree: int
     mode: Mode = "default"
     attributes: dict[str, Array] = field(default_factory=dict)
-    grid: NDArray[np.uint32] | None = None  # [N, 3]
     classes: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))  # [N]
     octaves: int = 1
     group: str = ""
@@ -50,6 +47,9 @@ class Decoded:
     def __post_init__(self) -> None:
         if len(self.classes) == 0:
             self.classes = np.full(self.count, 8, np.uint8)
+        # Until there are positions, the two Gaussians before.
+        before = np.arange(self.count, dtype=np.int32)[:, None] - np.array([1, 2], np.int32)
+        self._neighbours = np.maximum(before, 0), np.full(self.count, 3, np.uint8)
 
     @property
     def side(self) -> Side:
@@ -57,17 +57,14 @@ class Decoded:
         references, nearness = self._neighbours
         return Side(references, nearness, self.classes)
 
-    @cached_property
-    def _neighbours(self) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-        if self.grid is None:  # no integer positions: the two Gaussians before
-            before = np.arange(self.count, dtype=np.int32)[:, None] - np.array([1, 2], np.int32)
-            return np.maximum(before, 0), np.full(self.count, 3, np.uint8)
-        references, squared = _native.nearest_before(self.grid, _WINDOW)
-        limits = (
-            np.sort(squared)[[self.count * k // 8 for k in (1, 2, 5)]] if self.count else squared
-        )
-        nearness = np.searchsorted(limits, squared, side="left")
-        return references, nearness.astype(np.uint8)
+    def set_grid(self, grid: NDArray[np.uint32]) -> None:  # [N, 3]
+        """Make the integer positions known: from now on references are the nearest Gaussians."""
+        references, squared = _native.nearest_before(grid, _WINDOW)
+        nearness = np.zeros(0, np.uint8)
+        if self.count:
+            limits = np.sort(squared)[[self.count * k // 8 for k in (1, 2, 5)]]
+            nearness = np.searchsorted(limits, squared, side="left").astype(np.uint8)
+        self._neighbours = references, nearness
 
     def step_factors(self, eighths: int) -> NDArray[np.float64]:  # [N]
         """What each Gaussian's quantization step is multiplied by.
@@ -190,8 +187,8 @@ class Codec(Protocol):
     scales, quats, sh. What a codec reads from ``decoded`` is the same on both sides.
     """
 
-    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> None:
-        """Write the group's streams; ``values`` are in coding order."""
+    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
+        """Write the group's streams; ``values`` are in coding order. Gives what decoding gives."""
         ...
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:

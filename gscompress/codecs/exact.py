@@ -31,7 +31,7 @@ class Exact(Codec):
         """The coding order of positions [N, 3]: along a Morton curve."""
         return np.argsort(_native.morton_encode(_grid(means)), kind="stable")
 
-    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> None:
+    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
         """Write float32 values of any shape [N, ...]."""
         channels = int(np.prod(values.shape[1:], dtype=np.int64))
         patterns = _to_ordered(values.reshape(decoded.count, channels).T)  # [C, N]
@@ -56,6 +56,9 @@ class Exact(Codec):
             (np.maximum(lengths, 1) - 1).astype(np.uint8).ravel(),
         )
         streams.put_bytes(f"{decoded.group}.low", low)
+        if decoded.group == "means":
+            decoded.set_grid(_grid(values))
+        return values
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
         """Give the float32 values."""
@@ -88,7 +91,7 @@ class Exact(Codec):
             raise streams.corrupt(group, "a bit pattern out of range")
         values = _from_ordered(patterns).T.reshape(shape)
         if group == "means":
-            decoded.grid = _grid(values)
+            decoded.set_grid(_grid(values))
         return np.ascontiguousarray(values)
 
 

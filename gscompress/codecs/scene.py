@@ -46,19 +46,17 @@ def encode_scene(
     importance: NDArray[np.floating] | None,
     codecs: Mapping[str, Any],
     streams: StreamWriter,
-) -> None:
-    """Write an arranged scene; what codecs may look at is decoded right away, as in the decoder."""
+) -> Gaussians:
+    """Write an arranged scene; codecs look at the groups before as the decoder will give them."""
     decoded = Decoded(len(scene), scene.sh_degree, scene.mode)
     reader = StreamReader(streams.coder, streams.chunks, "the scene just encoded")
     for group, name in GROUPS.items():
         decoded.group = group
-        codecs[group].encode(getattr(scene, name), decoded, streams)
-        if group == "sh":
-            break  # nobody looks at the last group
-        decoded.attributes[name] = codecs[group].decode(decoded, reader)
+        decoded.attributes[name] = codecs[group].encode(getattr(scene, name), decoded, streams)
         if group == "means" and "importance" in codecs:
             codecs["importance"].encode(importance, decoded, streams)
-            _decode_importance(codecs["importance"], decoded, reader)
+        _decode_importance(group, codecs, decoded, reader)
+    return decoded.scene()
 
 
 def decode_scene(decoded: Decoded, codecs: Mapping[str, Any], streams: StreamReader) -> Gaussians:
@@ -70,11 +68,14 @@ def decode_scene(decoded: Decoded, codecs: Mapping[str, Any], streams: StreamRea
     for group, name in GROUPS.items():
         decoded.group = group
         decoded.attributes[name] = codecs[group].decode(decoded, streams)
-        if group == "means" and "importance" in codecs:
-            _decode_importance(codecs["importance"], decoded, streams)
+        _decode_importance(group, codecs, decoded, streams)
     return decoded.scene()
 
 
-def _decode_importance(codec: Any, decoded: Decoded, streams: StreamReader) -> None:
-    decoded.classes = codec.decode(decoded, streams)
-    decoded.octaves = codec.octaves
+def _decode_importance(
+    group: str, codecs: Mapping[str, Any], decoded: Decoded, streams: StreamReader
+) -> None:
+    """Classes are known after the means where they are coded, after the scales where guessed."""
+    if group in ("means", "scales") and "importance" in codecs:
+        decoded.classes = codecs["importance"].decode(decoded, streams)
+        decoded.octaves = codecs["importance"].octaves

@@ -45,32 +45,42 @@ class YCoCg(Codec):
         if not 0 <= self.rounding <= 0.5:
             raise ValueError(f"rounding is {self.rounding}, expected 0 to 0.5")
 
-    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> None:
+    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
         """Write coefficients [N, K, 3]."""
         colours = _to_ycocg(values.astype(np.float64))
         constant, rest = self._steps(decoded)
-        symbols = to_integers(colours[:, 0].T, constant)
-        streams.put_planes("sh0", np.ascontiguousarray(symbols), _CONSTANT, decoded.side)
+        first = np.ascontiguousarray(to_integers(colours[:, 0].T, constant))
+        streams.put_planes("sh0", first, _CONSTANT, decoded.side)
         if values.shape[1] == 1:
-            return
+            return self._values(first, None, decoded)
         higher = colours[:, 1:].transpose(2, 1, 0)  # [3, K - 1, N]
         symbols = to_integers(higher, rest[:, None], self.rounding)
         flags = (symbols != 0).any(axis=1).astype(np.int32)
         stacked = np.concatenate([flags, symbols.reshape(3 * higher.shape[1], len(values))])
         streams.put_planes("shN", stacked, _higher(higher.shape[1]), decoded.side)
+        return self._values(first, symbols, decoded)
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
         """Give coefficients [N, K, 3]."""
+        first = streams.get_planes("sh0", _CONSTANT, decoded.side)
+        count = (decoded.sh_degree + 1) ** 2 - 1
+        if count == 0:
+            return self._values(first, None, decoded)
+        planes = streams.get_planes("shN", _higher(count), decoded.side)
+        return self._values(first, planes[3:].reshape(3, count, decoded.count), decoded)
+
+    def _values(
+        self,
+        first: NDArray[np.int32],  # [3, N]
+        higher: NDArray[np.int32] | None,  # [3, K - 1, N]
+        decoded: Decoded,
+    ) -> Array:
         constant, rest = self._steps(decoded)
-        count = (decoded.sh_degree + 1) ** 2
-        out = np.empty((decoded.count, count, 3), np.float32)
-        symbols = streams.get_planes("sh0", _CONSTANT, decoded.side)
-        _to_rgb(symbols * constant, out[:, 0])
-        if count > 1:
-            planes = streams.get_planes("shN", _higher(count - 1), decoded.side)
-            symbols = planes[3:].reshape(3, count - 1, decoded.count)
-            for k in range(count - 1):
-                _to_rgb(symbols[:, k] * rest, out[:, k + 1])
+        out = np.empty(decoded.shape("sh"), np.float32)
+        _to_rgb(first * constant, out[:, 0])
+        if higher is not None:
+            for k in range(higher.shape[1]):
+                _to_rgb(higher[:, k] * rest, out[:, k + 1])
         return out
 
     def _steps(self, decoded: Decoded) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -32,8 +32,8 @@ class Rans:
         model: ``static``: one table of frequencies per group of alike contexts, stored before the
             symbols (fastest). ``adaptive``: tables that learn from what was decoded (a third of
             the speed). ``binary``: each value as adaptive binary decisions, which learn fastest
-            (slow where values are large). ``auto``: static, or adaptive where that is smaller by
-            1/256 at least; up to 4096 values may also be binary. ``smallest``: the smallest.
+            (slow where values are large). ``auto``: static, unless a slower one saves at least
+            1/256: adaptive, or binary where values are small or few. ``smallest``: the smallest.
     """
 
     model: Literal["auto", "smallest", "static", "adaptive", "binary"] = "auto"

@@ -109,7 +109,7 @@ class _Rasterize(torch.autograd.Function):
         return image, alpha
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(
         ctx: Any, by_image: Tensor | None, by_alpha: Tensor | None
     ) -> tuple[Tensor | None, ...]:

@@ -1,5 +1,5 @@
 // Adaptive model: each table counts the tokens it has seen and is rebuilt from the counts, first often,
-// then every kLongestWait tokens. A table's counts are mixed with those of all tables (weighing
+// then every kShortestWait to kLongestWait tokens. A table's counts are mixed with those of all tables (weighing
 // kPriorCounts tokens), so that a context that is new or rare behaves like the average one.
 // Stream: varint size of the head, head, states, words (rans.h).
 #include <algorithm>
@@ -23,6 +23,8 @@ namespace {
 constexpr std::uint32_t kPriorCounts = 16;
 constexpr std::uint32_t kShapeCounts = 4;  // weight of the starting shape in the counts of all
 constexpr std::uint32_t kLongestWait = 128;
+constexpr std::uint32_t kShortestWait = 32;  // for a table that has been rebuilt kYoung times
+constexpr std::uint32_t kYoung = 32;
 constexpr int kSlopeBits = 5;
 constexpr int kWindows = 4;
 constexpr std::array<std::uint32_t, kWindows> kWindow = {1u << 7, 1u << 9, 1u << 11, 1u << 20};
@@ -64,6 +66,7 @@ class Learner {
     std::array<std::uint32_t, kMaxTokens> counts{};
     std::uint32_t total = 0;
     std::uint32_t wait = 0;  // tokens until the next rebuild; 0: never built
+    std::uint32_t age = 0;   // rebuilds so far
   };
 
   explicit Learner(const Head& head) : window_(kWindow[static_cast<std::size_t>(head.window)]) {
@@ -91,7 +94,8 @@ class Learner {
   Freqs rebuild(Table& table) {
     if (table.total >= window_) halve(table);
     if (all_.total >= kWindow.back()) halve(all_);
-    table.wait = std::clamp(table.total / 8, 1u, kLongestWait);
+    table.wait = std::clamp(table.total / 8, table.age < kYoung ? 1u : kShortestWait, kLongestWait);
+    ++table.age;
     Weights weights;
     const std::uint64_t share = (std::uint64_t{kPriorCounts} << 32) / (all_.total + kShapeCounts);
     for (std::size_t line = 0; line < tokens_.size(); ++line) {

@@ -1,6 +1,7 @@
 #include "coder.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <utility>
 
@@ -13,8 +14,9 @@ namespace {
 
 constexpr std::uint8_t kModelMask = 7;
 constexpr std::uint8_t kFourLanes = 8;
-constexpr std::size_t kWorthSlower = 256;  // adaptive must save 1 / kWorthSlower of static
-constexpr std::size_t kFewValues = 4096;  // up to so many the time of the binary model does not matter
+constexpr std::size_t kWorthSlower = 256;   // a slower model must save 1 / kWorthSlower
+constexpr std::size_t kFewValues = 4096;    // up to so many, time does not matter
+constexpr std::uint64_t kFewDecisions = 2;  // in each value, besides whether it is zero
 
 bool constant(std::span<const std::int32_t> values) {
   return std::all_of(values.begin(), values.end(), [&](std::int32_t v) { return v == values[0]; });
@@ -40,6 +42,40 @@ Bytes start(Model model, const Input& input) {
   return out;
 }
 
+constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+
+Bytes with_static(const Input& input, const Tokens& tokens) {
+  Bytes out = start(Model::kStatic, input);
+  if (encode_static(out, input, tokens) == 4) out[0] |= kFourLanes;
+  return out;
+}
+
+// Empty if it would take more than `limit` bytes.
+Bytes with_adaptive(const Input& input, const Tokens& tokens, std::size_t limit) {
+  Bytes out = start(Model::kAdaptive, input);
+  const int lanes = encode_adaptive(out, input, tokens, limit);
+  if (lanes == 0) return {};
+  if (lanes == 4) out[0] |= kFourLanes;
+  return out;
+}
+
+Bytes binary(const Input& input) {
+  Bytes out = start(Model::kBinary, input);
+  encode_binary(out, input);
+  return out;
+}
+
+// Whether the binary model is about as fast as the adaptive one.
+bool few_decisions(std::span<const std::int32_t> values) {
+  if (values.size() <= kFewValues) return true;
+  std::uint64_t sum = 0;
+  for (const std::int32_t value : values) {
+    const std::int64_t magnitude = std::abs(std::int64_t{value});
+    sum += static_cast<std::uint64_t>(std::min<std::int64_t>(magnitude, 20)) + (value != 0 ? 1 : 0);
+  }
+  return sum <= kFewDecisions * values.size();
+}
+
 }  // namespace
 
 Bytes encode(const Input& input, Model model) {
@@ -49,31 +85,19 @@ Bytes encode(const Input& input, Model model) {
     put_varint(out, fold(static_cast<std::uint32_t>(input.values[0])));
     return out;
   }
-  const bool any = model == Model::kSmallest;
-  const bool fast = any || model == Model::kAuto;
-  Bytes best;
-  const auto keep_smaller = [&best](Bytes bytes) {
-    if (best.empty() || bytes.size() < best.size()) best = std::move(bytes);
-  };
-  if (any || model == Model::kBinary || (fast && input.values.size() <= kFewValues)) {
-    best = start(Model::kBinary, input);
-    encode_binary(best, input);
-    if (model == Model::kBinary) return best;
-  }
+  if (model == Model::kBinary) return binary(input);
   const Tokens tokens = make_tokens(input);
-  std::size_t limit = std::numeric_limits<std::size_t>::max();
-  if (fast || model == Model::kStatic) {
-    Bytes bytes = start(Model::kStatic, input);
-    if (encode_static(bytes, input, tokens) == 4) bytes[0] |= kFourLanes;
-    limit = bytes.size() - (any ? 0 : bytes.size() / kWorthSlower);
-    keep_smaller(std::move(bytes));
-  }
-  if (fast || model == Model::kAdaptive) {
-    Bytes bytes = start(Model::kAdaptive, input);
-    const int lanes = encode_adaptive(bytes, input, tokens, limit);
-    if (lanes == 4) bytes[0] |= kFourLanes;
-    if (lanes != 0 && bytes.size() < limit) keep_smaller(std::move(bytes));
-  }
+  if (model == Model::kStatic) return with_static(input, tokens);
+  if (model == Model::kAdaptive) return with_adaptive(input, tokens, kNoLimit);
+
+  const bool smallest = model == Model::kSmallest;
+  Bytes best = with_static(input, tokens);
+  const auto offer = [&best, smallest](Bytes bytes) {
+    const std::size_t least_gain = smallest ? 1 : 1 + best.size() / kWorthSlower;
+    if (!bytes.empty() && bytes.size() + least_gain <= best.size()) best = std::move(bytes);
+  };
+  if (smallest || few_decisions(input.values)) offer(binary(input));
+  offer(with_adaptive(input, tokens, best.size()));
   return best;
 }
 

@@ -21,8 +21,8 @@ enum class Model : std::uint8_t {
   kBinary = 3,
   // Never in a stream: what the encoder may choose from.
   kSmallest = 6,  // all
-  kAuto = 7,      // static, or adaptive where that saves 1/256 at least (it takes thrice as long to
-                  // decode); few values may also be binary
+  kAuto = 7,      // static, or a slower one that saves 1/256 at least: adaptive, and binary where
+                  // values take few decisions or are few
 };
 
 // `contexts` is empty (one context) or has one entry for each value.

@@ -86,6 +86,7 @@ void DecodeTable::build(std::span<const std::uint8_t> tokens, const Freqs& freqs
                    token < direct_tokens ? token : kEscape + token};
     start += freqs[line];
     const std::uint32_t end_block = (start + (1u << kBlockBits) - 1) >> kBlockBits;
+    if (end_block == block) continue;  // most rare tokens: a call would cost more than all else
     std::memset(first.data() + block, static_cast<int>(line), end_block - block);
     block = end_block;
   }
