@@ -73,6 +73,14 @@ def evaluate(
 
     Raises:
         InputError: A file is missing or damaged, a photo is missing, or the split leaves no camera.
+
+    Example:
+        >>> import gscompress as gs
+        >>> scene = gs.load("scenes/demo.ply")
+        >>> back = gs.compress(scene, "fast").decoded()
+        >>> report = gs.evaluate(scene, back, gs.virtual_cameras(scene, 2, width=64, height=48))
+        >>> report.psnr > 25
+        True
     """
     selection = select_cameras(cameras, split)
     chosen = selection.cameras
