@@ -4,9 +4,45 @@ from numpy.typing import NDArray
 # geometry
 def morton_encode(positions: NDArray[np.uint32]) -> NDArray[np.uint64]: ...
 def morton_decode(codes: NDArray[np.uint64]) -> NDArray[np.uint32]: ...
-def nearest_before(positions: NDArray[np.uint32], window: int) -> NDArray[np.int32]: ...
+def nearest_before(
+    positions: NDArray[np.uint32], window: int
+) -> tuple[NDArray[np.int32], NDArray[np.uint64]]: ...
+def resolve_references(
+    residuals: NDArray[np.int32],
+    references: NDArray[np.int32],
+    trusted: NDArray[np.bool_],
+    used: NDArray[np.bool_],
+) -> NDArray[np.int32]: ...
 def pack_bits(values: NDArray[np.uint64], widths: NDArray[np.uint8]) -> bytes: ...
 def unpack_bits(data: bytes, widths: NDArray[np.uint8]) -> NDArray[np.uint64]: ...
+
+# context
+class BrokenStream(Exception): ...
+
+def encode_planes(
+    planes: NDArray[np.int32],
+    specs: NDArray[np.int32],
+    references: NDArray[np.int32],
+    nearness: NDArray[np.uint8],
+    classes: NDArray[np.uint8],
+) -> bytes: ...
+def decode_planes(
+    data: bytes,
+    specs: NDArray[np.int32],
+    references: NDArray[np.int32],
+    nearness: NDArray[np.uint8],
+    classes: NDArray[np.uint8],
+) -> NDArray[np.int32]: ...
+
+# entropy
+class CorruptStream(Exception): ...
+
+def rans_encode(
+    values: NDArray[np.int32], contexts: NDArray[np.uint16] | None, model: int
+) -> bytes: ...
+def rans_decode(
+    data: bytes, count: int, contexts: NDArray[np.uint16] | None
+) -> NDArray[np.int32]: ...
 
 # rasterizer
 def simd_levels() -> list[str]: ...

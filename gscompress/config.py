@@ -57,8 +57,10 @@ __all__ = [
     "to_table",
 ]
 
-ATTRIBUTE_KEYS = ("means", "opacities", "scales", "quats", "sh")
+ATTRIBUTE_KEYS = ("means", "importance", "opacities", "scales", "quats", "sh")
 """The attribute groups as configurations name them, in coding order."""
+
+_OPTIONAL_KEYS = ("importance",)
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ class Config:
         check_present(tables, ("attributes", "entropy"), where)
         attributes = table_at(tables["attributes"], f"{where}: attributes")
         check_keys(attributes, ATTRIBUTE_KEYS, f"{where}: attributes")
-        check_present(attributes, ATTRIBUTE_KEYS, f"{where}: attributes")
+        required = [key for key in ATTRIBUTE_KEYS if key not in _OPTIONAL_KEYS]
+        check_present(attributes, required, f"{where}: attributes")
         listed = tables.get("stages", [])
         if not isinstance(listed, Sequence) or isinstance(listed, str):
             raise ConfigError(
@@ -116,6 +119,7 @@ class Config:
                 {
                     key: component(codecs, attributes[key], f"{where}: attributes.{key}")
                     for key in ATTRIBUTE_KEYS
+                    if key in attributes
                 }
             ),
             entropy=component(coders, tables["entropy"], f"{where}: entropy"),

@@ -98,12 +98,14 @@ class MissingDependencyError(GscompressError):
         package: The import name that is missing.
         extra: The extra of gscompress that brings it.
         purpose: What it is needed for.
+        command: How to install it, where the extra alone does not bring it.
     """
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
+    def __init__(self, package: str, extra: str, purpose: str, *, command: str = "") -> None:
         self.package = package
         self.extra = extra
+        command = command or f"pip install 'gscompress[{extra}]'"
         super().__init__(
             f"{purpose} needs the package {package!r}, which is not installed. "
-            f"Install it with: pip install 'gscompress[{extra}]'"
+            f"Install it with: {command}"
         )

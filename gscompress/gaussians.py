@@ -115,6 +115,8 @@ class Gaussians:
             InputError: A value is not finite, or a quaternion has no direction; names the
                 attribute and its first row.
         """
+        if not len(self):
+            return
         for name in ATTRIBUTES:
             finite = np.isfinite(getattr(self, name).reshape(len(self), -1)).all(axis=1)
             if not finite.all():

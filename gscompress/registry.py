@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gscompress.errors import ConfigError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["Registry"]
 
@@ -76,4 +78,6 @@ class Registry:
         raise ConfigError(f"{self.kind} {address}", found="a class that is not registered")
 
     def _outside(self) -> Iterable[EntryPoint]:
+        from importlib.metadata import entry_points  # slow to import
+
         return entry_points(group=self.group)

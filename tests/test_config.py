@@ -208,8 +208,8 @@ def test_component_errors(table: object, expected: str) -> None:
         (
             "opacities =",
             "opacity =",
-            "x.toml: attributes: found unknown field 'opacity', expected one of means, opacities, "
-            "scales, quats, sh. Did you mean 'opacities'?",
+            "x.toml: attributes: found unknown field 'opacity', expected one of means, "
+            "importance, opacities, scales, quats, sh. Did you mean 'opacities'?",
         ),
         (
             'opacities = { use = "scalar", step = 0.02 }\n',

@@ -1,1 +1,20 @@
 """Codecs: one attribute group to integer symbols and back."""
+
+from gscompress.registry import Registry
+
+__all__ = ["CODECS"]
+
+CODECS = Registry(
+    "codec",
+    "gscompress.codecs",
+    {
+        "morton": "gscompress.codecs.morton:Morton",
+        "classes": "gscompress.codecs.classes:Classes",
+        "arcsine": "gscompress.codecs.arcsine:Arcsine",
+        "log": "gscompress.codecs.log:Log",
+        "rotation24": "gscompress.codecs.rotation24:Rotation24",
+        "ycocg": "gscompress.codecs.ycocg:YCoCg",
+        "exact": "gscompress.codecs.exact:Exact",
+    },
+)
+"""Ids of attribute codecs. Two classes share an id only if each decodes what the other encodes."""

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Coder", "Symbols"]
+__all__ = ["Coder", "PlaneCoder", "Planes", "Side", "Symbols"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,5 +40,65 @@ class Coder(Protocol):
         Raises:
             CorruptFileError: The bytes are not what an encoder would have written; in bounded time
                 and memory.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """What both sides know of N Gaussians in coding order before they code their attributes.
+
+    Attributes:
+        references: Two Gaussians coded before each one (the first refers to itself), nearest first.
+        nearness: How near the first of them is: 0 (nearest) to 3.
+        classes: Importance class, 0 to 15.
+    """
+
+    references: NDArray[np.int32]  # [N, 2]
+    nearness: NDArray[np.uint8]  # [N]
+    classes: NDArray[np.uint8]  # [N]
+
+    def __len__(self) -> int:
+        return len(self.references)
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """How C planes of integers, one value per Gaussian and plane, depend on each other.
+
+    Attributes:
+        partners: For each plane an earlier one whose residual is informative, or -1.
+        trust: Disagreement (decayed sum of the misses of the earlier planes) up to which a value is
+            predicted by its reference; beyond it by 0.
+        gates: For each plane an earlier plane of zeros and ones, or -1; where it holds 0, the value
+            is 0 and costs nothing.
+    """
+
+    partners: tuple[int, ...]
+    trust: int = 255
+    gates: tuple[int, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.partners)
+
+    def table(self) -> NDArray[np.int32]:  # [C, 3]
+        """Partner, trust and gate of each plane, as the native core takes them."""
+        gates = self.gates or (-1,) * len(self)
+        rows = [(p, self.trust, g) for p, g in zip(self.partners, gates, strict=True)]
+        return np.array(rows, dtype=np.int32).reshape(-1, 3)
+
+
+class PlaneCoder(Protocol):
+    """A Coder that also models planes of integers by their neighbourhood."""
+
+    def encode_planes(self, values: NDArray[np.int32], planes: Planes, side: Side) -> bytes:
+        """Encode values [C, N]."""
+        ...
+
+    def decode_planes(self, data: bytes, planes: Planes, side: Side) -> NDArray[np.int32]:
+        """Decode values [C, N].
+
+        Raises:
+            CorruptFileError: The bytes are not what an encoder would have written.
         """
         ...

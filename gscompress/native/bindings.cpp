@@ -2,6 +2,8 @@
 #include <nanobind/nanobind.h>
 
 namespace gscompress {
+void bind_context(nanobind::module_& m);
+void bind_entropy(nanobind::module_& m);
 void bind_geometry(nanobind::module_& m);
 namespace raster {
 void bind_rasterizer(nanobind::module_& m);
@@ -10,6 +12,8 @@ void bind_rasterizer(nanobind::module_& m);
 
 NB_MODULE(_native, m) {
   m.doc() = "Native core of gscompress: the loops that are slow in numpy.";
+  gscompress::bind_context(m);
+  gscompress::bind_entropy(m);
   gscompress::bind_geometry(m);
   gscompress::raster::bind_rasterizer(m);
 }

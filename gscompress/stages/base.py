@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Protocol
 
 from gscompress.cameras import Camera
@@ -33,26 +34,50 @@ class StageResult:
     seconds: float
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Context:
     """What a stage may use besides the scene.
 
     Attributes:
-        cameras: The training cameras, or virtual ones; never a held-out camera.
-        renderer: Renders on the device that the user asked for.
-        images: The photos of ``cameras``, in their order; None when there are none. May read each
+        scene: The scene as it came.
+        given_cameras: The training cameras, never a held-out one; None when there are none.
+        images: The photos of the cameras, in their order; None when there are none. May read each
             photo on access.
+        device: Where to render.
         seed: Seed of every random choice.
         progress: Told how far the work is, if anybody wants to know.
         log: The results of the stages that have run, in order.
     """
 
-    cameras: Sequence[Camera]
-    renderer: Renderer
+    scene: Gaussians
+    given_cameras: Sequence[Camera] | None = None
     images: Sequence[Array] | None = None  # each [H, W, 3] in 0..1
+    device: str = "auto"
     seed: int = 0
     progress: Progress | None = None
     log: list[StageResult] = field(default_factory=list)
+
+    @cached_property
+    def cameras(self) -> Sequence[Camera]:
+        """The training cameras, or a virtual set where none were given."""
+        if self.given_cameras:
+            return self.given_cameras
+        from gscompress.virtual_cameras import virtual_cameras
+
+        return virtual_cameras(self.scene, seed=self.seed)
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        """Renders on the device that the user asked for."""
+        from gscompress.render import get_renderer
+
+        return get_renderer(self.device)
+
+    def step(self, what: str) -> Callable[[int, int], None] | None:
+        """A callback (steps done, steps in all) for one piece of work."""
+        if self.progress is None:
+            return None
+        return partial(self.progress, what)
 
 
 class Stage(Protocol):

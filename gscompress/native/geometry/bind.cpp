@@ -38,14 +38,36 @@ auto decode(Vector<uint64_t> codes) {
   return positions;
 }
 
-auto reference(Positions positions, size_t window) {
+auto neighbours(Positions positions, size_t window) {
   const size_t n = positions.shape(0);
-  auto out = new_array<int32_t>({n});
+  auto references = new_array<int32_t>({n, 2});
+  auto distance = new_array<uint64_t>({n});
   {
     nb::gil_scoped_release release;
-    nearest_before(positions.data(), n, window, out.data());
+    nearest_before(positions.data(), n, window, references.data(), distance.data());
   }
-  return out;
+  return nb::make_tuple(references, distance);
+}
+
+auto resolve(Vector<int32_t> residuals,
+             nb::ndarray<const int32_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu> references,
+             Vector<bool> trusted, Vector<bool> used) {
+  const size_t n = residuals.shape(0);
+  if (references.shape(0) != n || trusted.shape(0) != n || used.shape(0) != n) {
+    throw std::invalid_argument("residuals, references, trusted and used differ in length");
+  }
+  for (size_t i = 1; i < n; ++i) {
+    if (references(i, 0) < 0 || static_cast<size_t>(references(i, 0)) >= i) {
+      throw std::invalid_argument("a reference comes later");
+    }
+  }
+  auto values = new_array<int32_t>({n});
+  {
+    nb::gil_scoped_release release;
+    resolve_references(residuals.data(), references.data(), trusted.data(), used.data(), n,
+                       values.data());
+  }
+  return values;
 }
 
 void check_widths(const Vector<uint8_t>& widths) {
@@ -79,7 +101,9 @@ auto unpack(nb::bytes data, Vector<uint8_t> widths) {
 void bind_geometry(nb::module_& m) {
   m.def("morton_encode", &encode, nb::arg("positions"));
   m.def("morton_decode", &decode, nb::arg("codes"));
-  m.def("nearest_before", &reference, nb::arg("positions"), nb::arg("window"));
+  m.def("nearest_before", &neighbours, nb::arg("positions"), nb::arg("window"));
+  m.def("resolve_references", &resolve, nb::arg("residuals"), nb::arg("references"),
+        nb::arg("trusted"), nb::arg("used"));
   m.def("pack_bits", &pack, nb::arg("values"), nb::arg("widths"));
   m.def("unpack_bits", &unpack, nb::arg("data"), nb::arg("widths"));
 }

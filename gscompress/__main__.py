@@ -1,0 +1,6 @@
+"""``python -m gscompress``."""
+
+from gscompress.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,294 @@
+"""``gscompress compress``: scenes to .gsz, with the proof of what it cost."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gscompress.cli.session import (
+    Progress,
+    Session,
+    common_options,
+    device_option,
+    overwrite_option,
+    pass_session,
+    seed_option,
+    with_views,
+)
+from gscompress.cli.summary import show_all, show_one
+from gscompress.errors import GscompressError, InputError, UsageError
+
+DEFAULT_PRESET = "balanced"
+BLIND_PRESETS = {"fast"}
+"""Presets that promise to render nothing: no figure is measured unless one is asked for."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scene to compress; plain data, so that another process can do it."""
+
+    source: Path
+    output: Path
+    config: dict[str, Any]
+    cameras: Path | None
+    images: Path | None
+    split: str | None
+    measure: bool
+    report: Path | None
+    device: str
+    seed: int
+    overwrite: bool
+
+
+@click.command("compress", short_help="Compress scenes to .gsz.")
+@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+@click.option("-o", "--output", metavar="FILE|DIR", help="By default IN with the ending .gsz.")
+@click.option(
+    "--preset", metavar="NAME", help=f"How well and how small.  [default: {DEFAULT_PRESET}]"
+)
+@click.option("--config", metavar="FILE", help="A TOML configuration, instead of a preset.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="Change the configuration: stages.prune.keep=0.5, attributes.sh.step=0.02. Repeatable.",
+)
+@click.option(
+    "--stages", type=click.Choice(["none"]), help="none: the codec alone; every Gaussian is kept."
+)
+@click.option("--cameras", metavar="PATH", help="cameras.json, transforms.json, COLMAP, dataset.")
+@click.option("--images", metavar="DIR", help="Photos named as the cameras are.")
+@click.option(
+    "--split",
+    type=click.Choice(["test", "train", "all"]),
+    help="Measure quality at these of the cameras.  [default: test]",
+)
+@click.option(
+    "--eval/--no-eval",
+    "measure",
+    default=None,
+    help="Measure PSNR and FPS at the end.  [default: yes, but not for the preset fast]",
+)
+@click.option("--report", metavar="FILE", help="Write the evaluation to FILE (.html or .json).")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Scenes at a time."
+)
+@device_option
+@seed_option
+@overwrite_option
+@common_options
+@pass_session
+def verb(session: Session, /, inputs: tuple[str, ...], jobs: int, **options: Any) -> None:
+    """Compress scenes to .gsz.
+
+    Training cameras guide the encoder; the held-out ones measure what was lost. Cameras beside a
+    scene are found by themselves, and a split.json beside them is honoured.
+    """
+    work = _plan([Path(name) for name in inputs], **options)
+    if len(work) == 1:
+        with session.progress() as progress:
+            summary = run(work[0], progress)
+        session.result(summary, functools.partial(show_one, session, summary))
+        return
+    results = _run_all(session, work, jobs)
+    failed = sum("error" in result for result in results)
+    session.result({"files": results}, functools.partial(show_all, session, results))
+    if failed:
+        raise GscompressError(f"{failed} of {len(work)} scenes failed")
+
+
+def run(job: Job, progress: Progress | None = None) -> dict[str, Any]:
+    """Compress one scene; gives the document of ``--json``."""
+    from gscompress.cli.views import Photos, Views
+    from gscompress.config import Config
+    from gscompress.io import load
+    from gscompress.pipeline import compress
+
+    config = Config.from_dict(job.config)
+    views = Views.find(job.cameras, job.source)
+    if views is None and (job.images or job.split):
+        option = "--images" if job.images else "--split"
+        raise UsageError(f"{option} needs cameras, and there are none: give --cameras")
+    train = views.train if views else []
+    scene = load(job.source)
+    result = compress(
+        scene,
+        config,
+        cameras=train or None,
+        images=Photos(train, job.images) if job.images else None,
+        device=job.device,
+        seed=job.seed,
+        progress=progress,
+    )
+    result.save(job.output, overwrite=job.overwrite)
+    summary = {"input": str(job.source), "output": str(job.output), **result.summary}
+    summary["input_bytes"] = job.source.stat().st_size
+    summary["ratio"] = summary["input_bytes"] / summary["output_bytes"]
+    summary["evaluation"] = None
+    if job.measure and len(scene) and result.summary["gaussians_out"]:
+        views = views or Views.virtual(scene, job.seed)
+        del scene, result  # what is measured is the file
+        _measure(job, views, summary, progress)
+    return summary
+
+
+def _measure(job: Job, views: Any, summary: dict[str, Any], progress: Progress | None) -> None:
+    """Evaluate the written file against its source, into ``summary``."""
+    from gscompress.cli.eval import write_report
+    from gscompress.render import get_renderer
+    from gscompress.report import evaluate
+
+    split = job.split or "test"
+    cameras = views.part(split)
+    report = evaluate(
+        job.source,
+        job.output,
+        cameras,
+        images=job.images,
+        renderer=get_renderer(job.device),
+        measure_fps=True,
+        pictures=job.report is not None,
+        progress=with_views(progress, "measure"),
+    )
+    if job.report is not None:
+        write_report(report, job.report, overwrite=job.overwrite)
+    summary["psnr"] = report.render_scores.psnr
+    summary["evaluation"] = {
+        "cameras": views.describe(split, len(cameras)),
+        "psnr": report.render_scores.psnr,
+        "psnr_worst": min(view.render.psnr for view in report.views),
+        "ssim": report.render_scores.ssim,
+        "photo_psnr": None if report.reference_scores is None else report.psnr,
+        "photo_psnr_drop": report.psnr_drop,
+        "fps": report.fps,
+        "reference_fps": report.reference_fps,
+        "device": report.device,
+    }
+
+
+def _plan(
+    inputs: list[Path],
+    *,
+    output: str | None,
+    preset: str | None,
+    config: str | None,
+    overrides: tuple[str, ...],
+    stages: Any,
+    measure: bool | None,
+    cameras: str | None,
+    images: str | None,
+    split: str | None,
+    report: str | None,
+    **common: Any,
+) -> list[Job]:
+    """Check everything that can be checked before any work."""
+    from gscompress.cli.eval import check_report_name
+    from gscompress.config import load_config
+    from gscompress.files import open_input
+    from gscompress.io.atomic import refuse_existing
+    from gscompress.render import get_renderer
+
+    if preset and config:
+        raise UsageError("--preset and --config exclude each other")
+    if report and len(inputs) > 1:
+        raise UsageError("--report goes with a single scene")
+    if measure is False and (report or split):
+        raise UsageError("--no-eval excludes --report and --split")
+    if measure is None:
+        asked = bool(report or split or cameras or images)
+        measure = asked or bool(config) or (preset or DEFAULT_PRESET) not in BLIND_PRESETS
+    loaded = load_config(config or preset or DEFAULT_PRESET, overrides, stages)
+    if common["device"] != "auto":
+        get_renderer(common["device"])  # never falls back, and says so before any work
+    template = Job(
+        source=Path(),
+        output=Path(),
+        config=loaded.to_dict(),
+        cameras=Path(cameras) if cameras else None,
+        images=Path(images) if images else None,
+        split=split,
+        measure=measure,
+        report=check_report_name(report),
+        **common,
+    )
+    work = [
+        replace(template, source=source, output=target)
+        for source, target in zip(inputs, _outputs(inputs, output), strict=True)
+    ]
+    for job in work:
+        if len(work) == 1:
+            open_input(job.source).close()  # of several, each reports for itself
+        for path in (job.output, job.report):
+            if path is not None and not job.overwrite:
+                refuse_existing(path)
+            if path is not None and not path.parent.is_dir():
+                raise InputError(path.parent, found="no such folder", expected="one to write to")
+    return work
+
+
+def _outputs(inputs: list[Path], output: str | None) -> list[Path]:
+    folder = Path(output) if output and (output.endswith("/") or Path(output).is_dir()) else None
+    if output and folder is None:
+        if len(inputs) > 1:
+            raise UsageError(f"{len(inputs)} scenes do not fit into one file: name a folder by -o")
+        if Path(output).suffix != ".gsz":
+            raise UsageError(f"compress writes .gsz, not {output}: 'gscompress convert' writes all")
+        return [Path(output)]
+    targets = [(folder or path.parent) / f"{path.stem}.gsz" for path in inputs]
+    for target in targets:
+        if targets.count(target) > 1:
+            raise UsageError(f"several scenes would become {target}")
+    return targets
+
+
+def _run_all(session: Session, work: list[Job], jobs: int) -> list[dict[str, Any]]:
+    """Compress all scenes; a failure is the result of its scene, and no other's."""
+    results: dict[Path, dict[str, Any]] = {}
+    with session.progress() as progress:
+        for job, result in _results(work, jobs):
+            if "error" in result:
+                session.note(f"Error: {result['error']}")
+            results[job.output] = result
+            if progress is not None:
+                progress("scenes", len(results), len(work))
+    return [results[job.output] for job in work]
+
+
+def _results(work: list[Job], jobs: int) -> Iterator[tuple[Job, dict[str, Any]]]:
+    """Each job with its result, in the order in which they are done."""
+    if jobs == 1:
+        for job in work:
+            yield job, _run_or_fail(job)
+        return
+    pool = ProcessPoolExecutor(min(jobs, len(work)), mp_context=get_context("spawn"))
+    try:
+        futures = {pool.submit(_run_or_fail, job): job for job in work}
+        for future in as_completed(futures):
+            try:
+                yield futures[future], future.result()
+            except BrokenProcessPool:
+                yield futures[future], _failure(futures[future], "its process was killed")
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _run_or_fail(job: Job) -> dict[str, Any]:
+    try:
+        return run(job)
+    except (GscompressError, OSError) as error:
+        return _failure(job, str(error))
+    except MemoryError:
+        return _failure(job, f"{job.source}: not enough memory")
+
+
+def _failure(job: Job, error: str) -> dict[str, Any]:
+    return {"input": str(job.source), "error": error}

@@ -1,0 +1,101 @@
+"""From where a verb looks at a scene: cameras it was given, those beside it, or virtual ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, overload
+
+from gscompress.cameras import Camera, find_cameras, load_cameras, split
+from gscompress.errors import InputError
+from gscompress.gaussians import Array, Gaussians
+
+__all__ = ["Photos", "Split", "Views"]
+
+Split = Literal["test", "train", "all"]
+
+VIRTUAL_VIEWS = 24
+"""Enough for a figure; other than the number the encoder makes, so that these are other views."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """The cameras of a scene.
+
+    Attributes:
+        source: What they were read from; None: they are virtual.
+        train: Those that an encoder may use; empty if virtual.
+        test: Those that it never sees; all, if virtual.
+    """
+
+    source: Path | None
+    train: list[Camera]
+    test: list[Camera]
+
+    @classmethod
+    def find(cls, given: Path | None, *scenes: Path) -> Views | None:
+        """The cameras in ``given``, or else beside the first scene that has some; None: nowhere."""
+        source = given
+        for scene in scenes:
+            source = source or find_cameras(scene)
+        if source is None:
+            return None
+        return cls(source, *split(load_cameras(source), source))
+
+    @classmethod
+    def virtual(cls, scene: Gaussians, seed: int) -> Views:
+        """Virtual cameras around a scene."""
+        from gscompress.virtual_cameras import virtual_cameras
+
+        return cls(None, [], virtual_cameras(scene, VIRTUAL_VIEWS, seed=seed))
+
+    def part(self, which: Split) -> list[Camera]:
+        """The cameras of a part of the split; virtual ones have no parts.
+
+        Raises:
+            InputError: It has none.
+        """
+        if self.source is None:
+            return self.test
+        cameras = {"train": self.train, "test": self.test, "all": [*self.train, *self.test]}[which]
+        if not cameras:
+            raise InputError(
+                self.source,
+                found=f"no {which} cameras",
+                expected="at least one",
+                remedy="Choose another part with --split.",
+            )
+        return cameras
+
+    def describe(self, which: Split, count: int) -> str:
+        """Where a figure was measured, for people: ``37 test cameras of cameras.json``."""
+        plural = "" if count == 1 else "s"
+        if self.source is None:
+            return f"{count} virtual camera{plural}, none being given"
+        kind = {"test": "held-out ", "train": "training ", "all": ""}[which]
+        return f"{count} {kind}camera{plural} of {self.source}"
+
+
+class Photos(Sequence[Array]):
+    """The photos of some cameras, each read when it is looked at."""
+
+    def __init__(self, cameras: Sequence[Camera], folder: Path) -> None:
+        from gscompress.photos import find_images
+
+        self._paths = find_images(cameras, folder)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    @overload
+    def __getitem__(self, index: int) -> Array: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Array]: ...
+    def __getitem__(self, index: int | slice) -> Array | list[Array]:
+        from gscompress.photos import load_image
+
+        if isinstance(index, slice):
+            return [load_image(path) for path in self._paths[index]]
+        image: Array = load_image(self._paths[index])
+        return image

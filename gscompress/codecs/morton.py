@@ -1,0 +1,125 @@
+"""Positions on an integer grid of a contracted space, in Morton order."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gscompress import _native
+from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
+from gscompress.entropy.base import Symbols
+from gscompress.gaussians import Array
+
+__all__ = ["Morton"]
+
+_FRAME = struct.Struct("<7d")
+"""Centre (3), radius, lower corner of the grid in contracted space (3)."""
+
+
+@dataclass(frozen=True)
+class Morton(Codec):
+    """Positions rounded to a grid and coded as differences of their Morton codes.
+
+    Space is contracted first (Mip-NeRF 360, arXiv:2111.12077, eq. 10): within the radius around the
+    centre nothing changes, beyond it u = (2 - 1/r) x/r, so that a far background does not cost
+    depth. The centre is the median, the radius a quantile of the distances to it.
+
+    Attributes:
+        bits: Bits per axis over the contracted ball's width (4 radii): the step is
+            radius / 2^(bits - 2) inside the radius.
+        quantile: Share of the Gaussians within the radius.
+    """
+
+    bits: int = 16
+    quantile: float = 0.75
+
+    def __post_init__(self) -> None:
+        if not 4 <= self.bits <= 21:
+            raise ValueError(f"bits is {self.bits}, expected 4 to 21")
+        if not 0 < self.quantile <= 1:
+            raise ValueError(f"quantile is {self.quantile}, expected above 0 and at most 1")
+
+    def order(self, means: Array) -> NDArray[np.intp]:
+        """The coding order of positions [N, 3]."""
+        if len(means) == 0:
+            return np.zeros(0, np.intp)
+        grid = self._to_grid(means, self._frame(means))
+        return np.argsort(_native.morton_encode(grid), kind="stable")
+
+    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> None:
+        """Write positions [N, 3] in coding order."""
+        frame = self._frame(values)
+        streams.put_bytes("frame", frame.tobytes())
+        codes = _native.morton_encode(self._to_grid(values, frame))
+        deltas = np.diff(codes, prepend=np.uint64(0))
+        lengths = _bit_lengths(deltas)
+        streams.put("means", Symbols(lengths.astype(np.int32)))
+        streams.put_bytes("means.low", _native.pack_bits(deltas, np.maximum(lengths, 1) - 1))
+
+    def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
+        """Give positions [N, 3]; sets ``decoded.grid``."""
+        frame = np.frombuffer(streams.get_bytes("frame", _FRAME.size), "<f8")
+        if not np.isfinite(frame).all() or frame[3] <= 0:
+            raise streams.corrupt("frame", "numbers that span no space")
+        lengths = self._lengths(decoded.count, streams)
+        try:
+            low = _native.unpack_bits(streams.get_bytes("means.low"), np.maximum(lengths, 1) - 1)
+        except ValueError as error:
+            raise streams.corrupt("means.low", str(error)) from None
+        leading = np.uint64(1) << (np.maximum(lengths, 1) - 1).astype(np.uint64)
+        codes = np.cumsum(np.where(lengths > 0, leading | low, 0), dtype=np.uint64)
+        if len(codes) and (codes >> np.uint64(3 * self.bits)).any():
+            raise streams.corrupt("means", "positions outside the grid")
+        decoded.grid = _native.morton_decode(codes)
+        return self._from_grid(decoded.grid, frame)
+
+    def _lengths(self, count: int, streams: StreamReader) -> NDArray[np.uint8]:
+        symbols = streams.get("means", count)
+        if ((symbols < 0) | (symbols > 3 * self.bits)).any():
+            raise streams.corrupt("means", "a difference out of range")
+        return symbols.astype(np.uint8)
+
+    def _step(self) -> float:
+        return float(4.0 / 2**self.bits)
+
+    def _frame(self, means: Array) -> NDArray[np.float64]:  # [7]
+        if len(means) == 0:
+            return np.array([0, 0, 0, 1, 0, 0, 0], np.float64)
+        centre = np.median(means, axis=0).astype(np.float64)
+        distance = np.linalg.norm(means - centre, axis=1)
+        radius = float(np.quantile(distance, self.quantile)) or float(distance.max()) or 1.0
+        lower = _contract((means - centre) / radius).min(axis=0)
+        return np.concatenate([centre, [radius], lower])
+
+    def _to_grid(self, means: Array, frame: NDArray[np.float64]) -> NDArray[np.uint32]:
+        contracted = _contract((means - frame[:3]) / frame[3]) - frame[4:]
+        grid = np.rint(contracted / self._step())
+        return np.clip(grid, 0, 2**self.bits - 1).astype(np.uint32)
+
+    def _from_grid(self, grid: NDArray[np.uint32], frame: NDArray[np.float64]) -> Array:
+        points = _expand(grid * self._step() + frame[4:], 2 - self._step() / 8)
+        return np.ascontiguousarray(points * frame[3] + frame[:3], dtype=np.float32)
+
+
+def _contract(x: NDArray[np.float64]) -> NDArray[np.float64]:  # [N, 3]
+    r = np.sqrt(x[:, 0] ** 2 + x[:, 1] ** 2 + x[:, 2] ** 2)
+    r = np.maximum(r, 1.0)[:, None]
+    return np.asarray(x / r * (2 - 1 / r))
+
+
+def _expand(u: NDArray[np.float64], limit: float) -> NDArray[np.float64]:  # [N, 3]
+    """Inverse of ``_contract``; ``limit`` < 2 bounds the radius."""
+    r = np.sqrt(u[:, 0] * u[:, 0] + u[:, 1] * u[:, 1] + u[:, 2] * u[:, 2])[:, None]
+    outside = np.minimum(np.maximum(r, 1.0), limit)
+    return np.asarray(u / np.maximum(r, 1.0) * (1 / (2 - outside)))
+
+
+def _bit_lengths(values: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """Bits needed to write each value; 0 for 0."""
+    high = (values >> np.uint64(32)).astype(np.float64)
+    low = (values & np.uint64(0xFFFFFFFF)).astype(np.float64)
+    lengths = np.where(high > 0, np.frexp(high)[1] + 32, np.frexp(low)[1])
+    return lengths.astype(np.uint8)

@@ -1,0 +1,39 @@
+"""Uniform quantization: real numbers to integers and back."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["check_positive", "to_integers"]
+
+_LIMIT = 2.0**30
+
+
+def to_integers(
+    values: NDArray[np.floating],
+    step: float | NDArray[np.float64],
+    rounding: float = 0.5,
+) -> NDArray[np.int32]:
+    """Round ``values / step`` to integers, symmetric about 0.
+
+    Args:
+        values: What to quantize.
+        step: Width of a cell; an array broadcasts.
+        rounding: What is added to a magnitude before it is truncated: 0.5 is the nearest integer,
+            less favours the smaller one (a rate-distortion dead zone for peaked distributions).
+    """
+    scaled = np.asarray(values, dtype=np.float64) / step
+    integers = np.copysign(np.floor(np.abs(scaled) + rounding), scaled)
+    return np.clip(integers, -_LIMIT, _LIMIT).astype(np.int32)
+
+
+def check_positive(**parameters: float) -> None:
+    """Refuse steps that are not positive numbers.
+
+    Raises:
+        ValueError: Names the parameter.
+    """
+    for name, value in parameters.items():
+        if not (np.isfinite(value) and value > 0):
+            raise ValueError(f"{name} is {value}, expected a positive number")

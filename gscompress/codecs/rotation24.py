@@ -1,0 +1,57 @@
+"""Rotations, by the vector part of the canonical quaternion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
+from gscompress.codecs.canonical import canonicalize
+from gscompress.codecs.quantize import check_positive, to_integers
+from gscompress.entropy.base import Planes
+from gscompress.gaussians import Array, Gaussians
+
+__all__ = ["Rotation24"]
+
+_PLANES = Planes(partners=(-1, 0, 1))
+
+
+@dataclass(frozen=True)
+class Rotation24(Codec):
+    """The x, y, z of the canonical unit quaternion in equal steps; w follows.
+
+    The canonical quaternion is the one nearest to the identity among the 24 equivalent ones (see
+    canonical.py), so |x|, |y|, |z| are small and w is far from 0.
+
+    Attributes:
+        step: Step of x, y and z.
+        adapt: The step shrinks with importance w as w^(-adapt/8).
+    """
+
+    step: float = 1 / 48
+    adapt: int = 0
+
+    def __post_init__(self) -> None:
+        check_positive(step=self.step)
+
+    def arrange(self, scene: Gaussians) -> Gaussians:
+        """Give the equivalent scene whose rotations are canonical."""
+        return canonicalize(scene)
+
+    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> None:
+        """Write canonical quaternions [N, 4]."""
+        steps = self.step * decoded.step_factors(self.adapt)
+        symbols = to_integers(values[:, 1:], np.minimum(steps, 0.5)[:, None])
+        streams.put_planes("quats", np.ascontiguousarray(symbols.T), _PLANES, decoded.side)
+
+    def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
+        """Give unit quaternions [N, 4]."""
+        symbols = streams.get_planes("quats", _PLANES, decoded.side)
+        x, y, z = symbols * np.minimum(self.step * decoded.step_factors(self.adapt), 0.5)
+        squared = x * x + y * y + z * z
+        # Rounding may leave the unit ball; such a quaternion is scaled back onto it.
+        scale = np.where(squared > 1, 1 / np.sqrt(np.maximum(squared, 1)), 1.0)
+        w = np.sqrt(np.maximum(1 - squared, 0))
+        quats = np.stack([w, x * scale, y * scale, z * scale], axis=1)
+        return np.ascontiguousarray(quats, dtype=np.float32)

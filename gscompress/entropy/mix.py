@@ -1,0 +1,64 @@
+"""Context mixing: adaptive bit models, mixed in the logistic domain, and an arithmetic coder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gscompress import _native
+from gscompress.entropy.base import Planes, Side, Symbols
+from gscompress.errors import CorruptFileError
+
+__all__ = ["Mix"]
+
+
+@dataclass(frozen=True)
+class Mix:
+    """The smallest files: every bit is predicted by several models, and their opinions mixed.
+
+    Values are coded bit by bit (zero flag, sign, Exp-Golomb magnitude). Models and mixing weights
+    adapt while coding, so a stream carries no tables; all arithmetic is in integers. The mixing is
+    that of M. Mahoney, "Adaptive weighing of context models for lossless data compression" (2005).
+    """
+
+    def encode(self, symbols: Symbols) -> bytes:
+        """Encode symbols, each predicted in the context of the one before it."""
+        values = np.ascontiguousarray(symbols.values, dtype=np.int32)
+        return self.encode_planes(values[None], _SEQUENCE, _sequence(len(values), symbols.contexts))
+
+    def decode(
+        self, data: bytes, count: int, contexts: NDArray[np.uint16] | None = None
+    ) -> NDArray[np.int32]:
+        """Decode ``count`` symbols."""
+        return np.asarray(self.decode_planes(data, _SEQUENCE, _sequence(count, contexts))[0])
+
+    def encode_planes(self, values: NDArray[np.int32], planes: Planes, side: Side) -> bytes:
+        """Encode planes of integers [C, N]."""
+        values = np.ascontiguousarray(values, dtype=np.int32)
+        return _native.encode_planes(
+            values, planes.table(), side.references, side.nearness, side.classes
+        )
+
+    def decode_planes(self, data: bytes, planes: Planes, side: Side) -> NDArray[np.int32]:
+        """Decode planes of integers [C, N]."""
+        try:
+            return _native.decode_planes(
+                data, planes.table(), side.references, side.nearness, side.classes
+            )
+        except _native.BrokenStream as error:
+            raise CorruptFileError("", "", found=str(error)) from None
+
+
+_SEQUENCE = Planes(partners=(-1,), trust=-1)
+
+
+def _sequence(count: int, contexts: NDArray[np.uint16] | None) -> Side:
+    before = np.arange(count, dtype=np.int32)[:, None] - np.array([1, 2], np.int32)
+    classes = np.zeros(count, np.uint8) if contexts is None else contexts
+    return Side(
+        references=np.maximum(before, 0),
+        nearness=np.zeros(count, np.uint8),
+        classes=np.minimum(classes, 15).astype(np.uint8),
+    )

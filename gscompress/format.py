@@ -1,0 +1,122 @@
+"""What a .gsz says about itself, and how a container becomes a scene again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast, get_args
+
+import gscompress
+from gscompress.codecs import CODECS
+from gscompress.codecs.base import Decoded, StreamReader
+from gscompress.codecs.scene import GROUPS, decode_scene
+from gscompress.config import Config, component
+from gscompress.container import Container
+from gscompress.entropy import CODERS
+from gscompress.errors import ConfigError, CorruptFileError
+from gscompress.gaussians import MAX_SH_DEGREE, Gaussians, Mode
+
+__all__ = ["bytes_by_attribute", "decode_container", "group_bytes", "make_header"]
+
+_GAUSSIANS_PER_BYTE = 256
+"""A file that claims more Gaussians than that has been made to exhaust memory: the cheapest
+possible scene, all Gaussians the same, takes several bits per hundred of them."""
+_GAUSSIANS_FREE = 1 << 16
+
+
+def make_header(scene: Gaussians, coded: Gaussians, config: Config) -> dict[str, Any]:
+    """The header of a file.
+
+    Args:
+        scene: What was to be compressed.
+        coded: What was coded, after all stages.
+        config: How.
+    """
+    return {
+        "gaussians": len(coded),
+        "sh_degree": coded.sh_degree,
+        "mode": coded.mode,
+        "config": config.to_dict(),
+        "provenance": {
+            "gscompress": gscompress.__version__,
+            "input_gaussians": len(scene),
+            "input_sh_degree": scene.sh_degree,
+            "input_bytes": ply_bytes(scene),
+        },
+    }
+
+
+def ply_bytes(scene: Gaussians) -> int:
+    """Bytes of a scene's attributes as an INRIA PLY of float32 with normals."""
+    return int(len(scene) * 4 * (3 + 3 + 3 * scene.sh.shape[1] + 1 + 3 + 4))
+
+
+def bytes_by_attribute(container: Container) -> dict[str, int]:
+    """Bytes of each attribute group's chunks, and of the framing around them."""
+    sizes = {name: len(data) for name, data in container.chunks.items()}
+    return group_bytes(sizes, len(container.to_bytes()))
+
+
+def group_bytes(chunks: Mapping[str, int], total: int) -> dict[str, int]:
+    """The same of a file of ``total`` bytes whose chunks have these lengths."""
+    sizes: dict[str, int] = {}
+    for name, length in chunks.items():
+        group = "means" if name == "frame" else name.partition(".")[0]
+        sizes[group] = sizes.get(group, 0) + length
+    sizes["container"] = total - sum(sizes.values())
+    return sizes
+
+
+def decode_container(container: Container) -> Gaussians:
+    """Decode all attributes.
+
+    Raises:
+        CorruptFileError: The header or a chunk makes no sense.
+    """
+    where = container.where or "compressed scene"
+    header = container.header
+    size = sum(map(len, container.chunks.values()))
+    decoded = Decoded(
+        count=_integer(header, "gaussians", size * _GAUSSIANS_PER_BYTE + _GAUSSIANS_FREE, where),
+        sh_degree=_integer(header, "sh_degree", MAX_SH_DEGREE, where),
+        mode=_mode(header, where),
+    )
+    codecs, coder = _components(header, where)
+    return decode_scene(decoded, codecs, StreamReader(coder, container.chunks, where))
+
+
+def _integer(header: Mapping[str, Any], key: str, limit: int, where: str) -> int:
+    value = header.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= limit:
+        raise CorruptFileError(
+            where, f"header, {key!r}", found=value, expected=f"an integer from 0 to {limit}"
+        )
+    return value
+
+
+def _mode(header: Mapping[str, Any], where: str) -> Mode:
+    mode = header.get("mode")
+    for known in get_args(Mode):
+        if mode == known:
+            return cast(Mode, known)
+    raise CorruptFileError(where, "header, 'mode'", found=mode, expected=get_args(Mode))
+
+
+def _components(header: Mapping[str, Any], where: str) -> tuple[dict[str, Any], Any]:
+    config = header.get("config")
+    tables = config.get("attributes") if isinstance(config, dict) else None
+    if (
+        not isinstance(config, dict)
+        or not isinstance(tables, dict)
+        or not set(GROUPS) <= set(tables)
+    ):
+        raise CorruptFileError(where, "header, 'config'", found="not all attributes and entropy")
+    try:
+        codecs = {
+            key: component(CODECS, table, f"{where}: header, {key!r}")
+            for key, table in tables.items()
+        }
+        return codecs, component(CODERS, config.get("entropy"), f"{where}: header, 'entropy'")
+    except ConfigError as error:
+        raise CorruptFileError(
+            error.where, error.field, found=error.found, expected=error.expected
+        ) from error

@@ -1,0 +1,1 @@
+"""Importance: what each Gaussian contributes, and what cameras see."""

@@ -1,0 +1,35 @@
+"""What a file format is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from gscompress.gaussians import Gaussians
+
+__all__ = ["Format"]
+
+
+class Format(Protocol):
+    """Reads and writes one file format. A class that can be made without arguments."""
+
+    id: str
+    """Id in the registry."""
+    extensions: tuple[str, ...]
+    """File-name endings, lower case, dot included; the first is the usual one."""
+
+    def sniff(self, head: bytes) -> bool:
+        """Whether a file that starts with ``head`` (up to 4096 bytes) is of this format."""
+        ...
+
+    def load(self, path: Path) -> Gaussians:
+        """Read a file.
+
+        Raises:
+            InputError: The file is not what the format demands; in bounded time and memory.
+        """
+        ...
+
+    def save(self, scene: Gaussians, path: Path) -> None:
+        """Write a file, replacing any that exists, through `gscompress.io.atomic`."""
+        ...

@@ -1,0 +1,157 @@
+#include "plane_kernel.h"
+
+namespace gscompress {
+namespace {
+
+int bit_width(uint32_t x) { return x == 0 ? 0 : 32 - __builtin_clz(x); }
+
+int bucket(uint32_t x) {  // 0, 1, 2, 3-4, 5-8, 9-16, 17-32, more
+  if (x < 3) return static_cast<int>(x);
+  const int b = bit_width(x - 1) + 1;
+  return b < 7 ? b : 7;
+}
+
+uint32_t magnitude_of(int32_t x) {
+  return x < 0 ? 0u - static_cast<uint32_t>(x) : static_cast<uint32_t>(x);
+}
+
+// Fine near 0, then in steps of eight: 0..30.
+int level_of(int32_t a) {
+  const uint32_t m = magnitude_of(a);
+  const int size = static_cast<int>(m < 8 ? m : m < 64 ? 7 + m / 8 : 15);
+  return a < 0 ? 15 - size : 15 + size;
+}
+
+uint32_t distance(int32_t a, int32_t b) {
+  const int64_t d = static_cast<int64_t>(a) - b;
+  return static_cast<uint32_t>(d < 0 ? -d : d);
+}
+
+// A sum in quarters, of which the past fades by a quarter at each step.
+uint16_t fade(uint16_t sum, uint32_t added) {
+  return static_cast<uint16_t>(sum - sum / 4u + 4 * (added < 255 ? added : 255));
+}
+
+struct EncodeBit {
+  BinaryEncoder& coder;
+  int operator()(int bit, uint32_t p1) {
+    coder.encode(bit, p1);
+    return bit;
+  }
+};
+
+struct DecodeBit {
+  BinaryDecoder& coder;
+  int operator()(int, uint32_t p1) { return coder.decode(p1); }
+};
+
+// The bits of one value: zero flag, sign, exponent in unary, bits below the leading one.
+template <class CodeBit>
+class ValueCoder {
+ public:
+  ValueCoder(const PlaneJob& job, CodeBit code)
+      : models_(job.models), weights_(job.weights), tables_(Logistic::tables()), code_(code) {}
+
+  int32_t base[kInputs];  // first node of each model in its context
+  int32_t mixer_set = 0;
+  bool broken = false;
+
+  int32_t operator()(int32_t value) {
+    if (!bit(0, value != 0)) return 0;
+    const int negative = bit(1, value < 0);
+    const uint32_t magnitude = code_magnitude(magnitude_of(value));
+    return static_cast<int32_t>(negative ? 0u - magnitude : magnitude);
+  }
+
+ private:
+  uint32_t code_magnitude(uint32_t magnitude) {
+    const int wanted = bit_width(magnitude) - 1;
+    int exponent = 0;
+    while (bit(2 + (exponent < kUnaryNodes ? exponent : kUnaryNodes - 1), wanted > exponent)) {
+      if (++exponent == kMaxExponent) {
+        broken = true;
+        return 1;
+      }
+    }
+    uint32_t value = 1;
+    for (int k = exponent - 1; k >= 0; --k) {
+      const int b = (magnitude >> k) & 1;
+      const bool second = k == exponent - 1;  // only the bit below the leading one is modelled
+      value = value << 1 | static_cast<uint32_t>(second && exponent <= kMantissaNodes
+                                                     ? bit(1 + kUnaryNodes + exponent, b)
+                                                     : code_(b, 32768));
+    }
+    return value;
+  }
+
+  int bit(int node, int b) {
+    int32_t* weights = weights_ + (mixer_set * kNodes + node) * kInputs;
+    const Prediction prediction = predict(models_, base, node, weights, tables_);
+    b = code_(b, prediction.p1);
+    learn(prediction, b, models_, base, node, weights, tables_);
+    return b;
+  }
+
+  uint32_t* models_;
+  int32_t* weights_;
+  const Logistic& tables_;
+  CodeBit code_;
+};
+
+// What the models of value i look at, whose reference holds `a`.
+template <class CodeBit>
+void set_contexts(const PlaneJob& job, size_t i, int32_t a, ValueCoder<CodeBit>& coder) {
+  const int off = bucket(job.disagreement[i] >> 2);
+  const int loud = bucket(job.energy[i] >> 2);
+  const int32_t q = job.partner ? job.partner[i] : 0;
+  const int q_size = bucket(magnitude_of(q));
+  const int tilt = (q > 0) - (q < 0) + 1 + 3 * (q_size < 4 ? q_size : 4);  // 0..14
+  const int contexts[kInputs] = {
+      off * 4 + job.nearness[i],
+      level_of(a) * 4 + (off < 3 ? off : 3),
+      job.classes[i] * 8 + off,
+      loud * 15 + tilt,
+  };
+  for (int m = 0; m < kInputs; ++m) coder.base[m] = (m * kContexts + contexts[m]) * kNodes;
+  coder.mixer_set = off;
+}
+
+template <class CodeBit, class Check>
+bool code_plane(const PlaneJob& job, CodeBit code_bit, Check check) {
+  ValueCoder<CodeBit> coder(job, code_bit);
+  for (size_t i = 0; i < job.count; ++i) {
+    if (i % 1024 == 0 && !check()) return false;
+    if (job.gate && job.gate[i] == 0) {
+      job.values[i] = 0;
+      job.residuals[i] = 0;
+      continue;
+    }
+    const int32_t a = i ? job.values[job.references[2 * i]] : 0;
+    set_contexts(job, i, a, coder);
+    const uint32_t predicted =
+        (job.disagreement[i] >> 2) <= job.trust ? static_cast<uint32_t>(a) : 0;
+    const int32_t residual =
+        coder(static_cast<int32_t>(static_cast<uint32_t>(job.values[i]) - predicted));
+    if (coder.broken) return false;
+    job.residuals[i] = residual;
+    job.values[i] = static_cast<int32_t>(predicted + static_cast<uint32_t>(residual));
+    job.energy[i] = fade(job.energy[i], magnitude_of(job.values[i]));
+    job.disagreement[i] = fade(job.disagreement[i], distance(job.values[i], a));
+  }
+  return true;
+}
+
+}  // namespace
+
+void encode_plane(const PlaneJob& job, BinaryEncoder& coder) {
+  code_plane(job, EncodeBit{coder}, [&] {
+    coder.reserve(1024 * kBytesPerValue);
+    return true;
+  });
+}
+
+bool decode_plane(const PlaneJob& job, BinaryDecoder& coder) {
+  return code_plane(job, DecodeBit{coder}, [&] { return !coder.exhausted(); });
+}
+
+}  // namespace gscompress

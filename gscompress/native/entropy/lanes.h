@@ -1,0 +1,47 @@
+// How many lanes a stream has, and the checks that all models share.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+
+#include "bytes.h"
+#include "rans.h"
+#include "tokens.h"
+
+namespace gscompress::entropy {
+
+inline constexpr std::size_t kManyValues = 2048;  // from here on four lanes (16 bytes) are worth it
+
+// Returns the number of lanes.
+template <class Model>
+int encode_with(Bytes& out, const Model& model, const TokenScheme& scheme,
+                std::span<const std::int32_t> values) {
+  if (values.size() < kManyValues) {
+    encode_values<1>(out, model, scheme, values);
+    return 1;
+  }
+  encode_values<4>(out, model, scheme, values);
+  return 4;
+}
+
+template <class Model>
+void decode_with(ByteReader& in, int lanes, Model&& model, const TokenScheme& scheme,
+                 std::span<std::int32_t> out) {
+  if (lanes == 1) {
+    decode_values<1>(in, model, scheme, out);
+  } else {
+    decode_values<4>(in, model, scheme, out);
+  }
+}
+
+// The contexts given are among the encoded ones.
+inline void check_contexts(std::span<const std::uint16_t> contexts, std::size_t encoded) {
+  if (contexts.empty()) {
+    if (encoded > 1) throw CorruptStream("contexts are missing");
+  } else if (*std::max_element(contexts.begin(), contexts.end()) >= encoded) {
+    throw CorruptStream("a context has no table");
+  }
+}
+
+}  // namespace gscompress::entropy

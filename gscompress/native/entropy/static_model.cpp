@@ -1,0 +1,93 @@
+// Static model: one table per group of contexts, stored before the symbols.
+// Stream: varint size of the head, head (static_tables.cpp), states, words (rans.h).
+#include <array>
+#include <vector>
+
+#include "coder.h"
+#include "lanes.h"
+#include "rans.h"
+#include "static_tables.h"
+
+namespace gscompress::entropy {
+
+namespace {
+
+// A table whose lines are the tokens that have a frequency.
+void build_used(DecodeTable& table, const Freqs& freqs, std::uint32_t direct_tokens) {
+  std::array<std::uint8_t, kMaxTokens> tokens;
+  Freqs used{};
+  std::size_t lines = 0;
+  for (int token = 0; token < kMaxTokens; ++token) {
+    if (freqs[token] == 0) continue;
+    tokens[lines] = static_cast<std::uint8_t>(token);
+    used[lines++] = freqs[token];
+  }
+  table.build({tokens.data(), lines}, used, direct_tokens);
+}
+
+struct OneEncoder {
+  const EncodeTable* table;
+  const EncodeEntry& entry(std::size_t /*i*/, std::uint32_t token) const { return (*table)[token]; }
+};
+
+struct ContextEncoder {
+  const std::uint16_t* contexts;
+  const EncodeTable* const* table_of;
+  const EncodeEntry& entry(std::size_t i, std::uint32_t token) const {
+    return (*table_of[contexts[i]])[token];
+  }
+};
+
+struct OneDecoder {
+  const DecodeTable* only;
+  const DecodeTable& table(std::size_t /*i*/) const { return *only; }
+  void learn(std::size_t /*i*/, std::ptrdiff_t /*line*/) const {}
+};
+
+struct ContextDecoder {
+  const std::uint16_t* contexts;
+  const DecodeTable* const* table_of;
+  const DecodeTable& table(std::size_t i) const { return *table_of[contexts[i]]; }
+  void learn(std::size_t /*i*/, std::ptrdiff_t /*line*/) const {}
+};
+
+// Pointers by context, so that the loops need one look-up.
+template <class Table>
+std::vector<const Table*> by_context(const std::vector<std::uint8_t>& table_of,
+                                     const std::vector<Table>& tables) {
+  std::vector<const Table*> pointers(table_of.size());
+  for (std::size_t c = 0; c < table_of.size(); ++c) pointers[c] = &tables[table_of[c]];
+  return pointers;
+}
+
+}  // namespace
+
+int encode_static(Bytes& out, const Input& input, const Tokens& tokens) {
+  const TokenScheme& scheme = tokens.scheme;
+  const StaticTables head = write_tables(out, scheme, tokens.clusters);
+  std::vector<EncodeTable> tables(head.freqs.size());
+  for (std::size_t k = 0; k < tables.size(); ++k) build(tables[k], head.freqs[k]);
+  if (tables.size() == 1) return encode_with(out, OneEncoder{&tables[0]}, scheme, input.values);
+  const auto table_of = by_context(head.table_of, tables);
+  return encode_with(out, ContextEncoder{input.contexts.data(), table_of.data()}, scheme,
+                     input.values);
+}
+
+void decode_static(ByteReader& in, int lanes, std::span<const std::uint16_t> contexts,
+                   std::span<std::int32_t> out) {
+  const std::uint32_t head_size = in.varint();
+  const StaticTables head = read_tables(in.take(head_size));
+  check_contexts(contexts, head.table_of.size());
+  std::vector<DecodeTable> tables(head.freqs.size());
+  for (std::size_t k = 0; k < tables.size(); ++k) {
+    build_used(tables[k], head.freqs[k], head.scheme.direct());
+  }
+  if (tables.size() == 1) {
+    decode_with(in, lanes, OneDecoder{&tables[0]}, head.scheme, out);
+    return;
+  }
+  const auto table_of = by_context(head.table_of, tables);
+  decode_with(in, lanes, ContextDecoder{contexts.data(), table_of.data()}, head.scheme, out);
+}
+
+}  // namespace gscompress::entropy

@@ -1,0 +1,161 @@
+"""Compressing a scene and getting it back: the whole way on one page.
+
+scene --Stage*--> scene --Codec per attribute group--> streams --Coder--> bytes --Container--> .gsz
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gscompress.cameras import Camera
+from gscompress.codecs.base import StreamWriter
+from gscompress.codecs.scene import arrange, encode_scene
+from gscompress.config import Config, load_config
+from gscompress.container import Container
+from gscompress.files import StrPath
+from gscompress.format import bytes_by_attribute, decode_container, make_header
+from gscompress.gaussians import Array, Gaussians
+from gscompress.importance.scores import importance_of
+from gscompress.io.atomic import atomic_write, refuse_existing
+from gscompress.stages import STAGES
+from gscompress.stages.base import Context, StageResult
+
+__all__ = ["Result", "compress", "decompress"]
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A compressed scene.
+
+    Attributes:
+        container: The file's content.
+        summary: Counts, bytes per attribute, and per stage the Gaussians and seconds; the keys are
+            those of ``gscompress compress --json``.
+    """
+
+    container: Container
+    summary: dict[str, Any]
+
+    def to_bytes(self) -> bytes:
+        """The file."""
+        return self.container.to_bytes()
+
+    def save(self, path: StrPath, *, overwrite: bool = False) -> None:
+        """Write the file; whole, or not at all.
+
+        Raises:
+            InputError: ``path`` exists and ``overwrite`` is false, or cannot be written.
+        """
+        if not overwrite:
+            refuse_existing(path)
+        with atomic_write(path, overwrite=overwrite) as file:
+            file.write(self.to_bytes())
+
+    def decoded(self) -> Gaussians:
+        """The scene as the file gives it."""
+        return decode_container(self.container)
+
+
+def compress(
+    scene: Gaussians,
+    config: StrPath | Config = "balanced",
+    *,
+    cameras: Sequence[Camera] | None = None,
+    images: Sequence[Array] | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Result:
+    """Compress a scene.
+
+    Args:
+        scene: What to compress; it stays as it is.
+        config: Name of a preset, path of a TOML file, or a configuration.
+        cameras: The training cameras: what the scene is looked at from. Without them a preset that
+            needs views looks from virtual cameras.
+        images: The photos of ``cameras``, for stages that use them.
+        device: Where to render: "auto", "cpu", "cuda" or "cuda:n".
+        seed: Seed of every random choice; the same seed gives the same file.
+        progress: Called with (what is being done, steps done, steps in all).
+
+    Raises:
+        ConfigError: The configuration is wrong.
+        InputError: The scene has values that cannot be coded.
+        DeviceError: The device is not available.
+
+    Example:
+        >>> import gscompress as gs
+        >>> scene = gs.load("scenes/demo.ply")
+        >>> result = gs.compress(scene, "fast")
+        >>> result.summary["ratio"] > 10
+        True
+    """
+    started = time.perf_counter()
+    scene.validate()
+    config = load_config(config)
+    ctx = Context(scene, cameras, images, device, seed, progress)
+    changed = scene
+    for stage in config.stages:
+        begun = time.perf_counter()
+        before, changed = len(changed), stage.apply(changed, ctx)
+        seconds = time.perf_counter() - begun
+        ctx.log.append(StageResult(STAGES.id_of(stage), before, len(changed), seconds))
+    importance = importance_of(changed, config.attributes.get("importance"), ctx)
+    coded, importance = arrange(changed, importance, config.attributes)
+    streams = StreamWriter(config.entropy)
+    encode_scene(coded, importance, config.attributes, streams)
+    container = Container(make_header(scene, coded, config), streams.chunks)
+    return Result(container, _summary(scene, container, ctx, time.perf_counter() - started))
+
+
+def decompress(source: StrPath | bytes) -> Gaussians:
+    """Decode a compressed scene, with the same bits on every machine.
+
+    Args:
+        source: Path of a ``.gsz`` file, or its bytes.
+
+    Raises:
+        CorruptFileError: The file is damaged or hostile; names the chunk.
+        InputError: The file cannot be read, or a newer version wrote it.
+
+    Example:
+        >>> import gscompress as gs
+        >>> scene = gs.load("scenes/demo.ply")
+        >>> data = gs.compress(scene, "fast").to_bytes()
+        >>> len(gs.decompress(data)) == len(scene)
+        True
+    """
+    if isinstance(source, bytes):
+        return decode_container(Container.from_bytes(source, "compressed scene"))
+    return decode_container(Container.read(source))
+
+
+def _summary(
+    scene: Gaussians, container: Container, ctx: Context, seconds: float
+) -> dict[str, Any]:
+    size = len(container.to_bytes())
+    input_bytes = container.header["provenance"]["input_bytes"]
+    return {
+        "input_bytes": input_bytes,
+        "output_bytes": size,
+        "ratio": input_bytes / size,
+        "gaussians_in": len(scene),
+        "gaussians_out": container.header["gaussians"],
+        "bytes_by_attribute": bytes_by_attribute(container),
+        "stages": [
+            {
+                "name": result.name,
+                "gaussians_in": result.gaussians_in,
+                "gaussians_out": result.gaussians_out,
+                "seconds": result.seconds,
+            }
+            for result in ctx.log
+        ],
+        "seconds": seconds,
+        "psnr": None,
+    }

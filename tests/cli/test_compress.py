@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gscompress.gaussians import Gaussians
+from gscompress.io import load, save
+
+KEYS = {
+    "input_bytes",
+    "output_bytes",
+    "ratio",
+    "gaussians_in",
+    "gaussians_out",
+    "bytes_by_attribute",
+    "stages",
+    "seconds",
+    "psnr",
+}
+
+
+def test_a_scene_alone_is_compressed_with_balanced(run, ply, scene) -> None:
+    code, out, err = run(ply, "--no-eval")
+    assert (code, err) == (0, "")
+    from gscompress.container import Index
+
+    header = Index.read("scene.gsz").header
+    assert header["config"]["attributes"]["importance"]["use"] == "classes"
+    assert len(load("scene.gsz")) == len(scene)
+    size = os.path.getsize("scene.gsz")
+    assert f"{ply.stat().st_size:,} -> {size:,} bytes" in out
+    assert "Gaussians  300 -> 300" in out
+
+
+def test_json_is_all_of_stdout(run, ply) -> None:
+    code, out, _ = run("compress", ply, "--preset", "fast", "--json", "-v")
+    document = json.loads(out)
+    assert code == 0
+    assert set(document) >= KEYS
+    assert document["input_bytes"] == ply.stat().st_size
+    assert document["output_bytes"] == os.path.getsize("scene.gsz")
+    assert sum(document["bytes_by_attribute"].values()) == document["output_bytes"]
+    assert document["ratio"] == document["input_bytes"] / document["output_bytes"]
+    assert document["psnr"] is None
+    assert document["evaluation"] is None
+    assert document["stages"] == []
+
+
+def test_fast_renders_nothing(run, ply, cameras, monkeypatch: pytest.MonkeyPatch) -> None:
+    import gscompress.render.base  # noqa: F401 - so that the package is there
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("rendered")
+
+    monkeypatch.setattr(sys.modules["gscompress.render"], "get_renderer", refuse)
+    cameras.rename("cameras.json")  # beside the scene: found, but nobody asked for a figure
+    assert run(ply, "--preset", "fast").code == 0
+
+
+def test_the_figure_is_measured_at_held_out_cameras(run, ply, cameras) -> None:
+    code, out, _ = run(ply, "--preset", "fast", "--cameras", cameras, "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert document["psnr"] > 30
+    assert document["evaluation"]["cameras"] == f"2 held-out cameras of {cameras}"
+    again = json.loads(run("eval", ply, "scene.gsz", "--cameras", cameras, "--json").out)
+    assert document["psnr"] == pytest.approx(again["psnr"], abs=1e-9)
+
+
+def test_without_cameras_virtual_ones_are_used_and_named(run, ply) -> None:
+    code, out, _ = run(ply, "--preset", "fast", "--eval")
+    assert code == 0
+    assert "virtual cameras, none being given" in out
+    assert "dB against the input's renders" in out
+
+
+def test_report(run, ply, cameras) -> None:
+    args = (ply, "--preset", "fast", "--cameras", cameras)
+    assert run(*args, "--report", "r.json").code == 0
+    report = json.loads(Path("r.json").read_text())
+    assert report["bytes"] == os.path.getsize("scene.gsz")
+    assert run(*args, "-w", "--report", "r.html").code == 0
+    assert "<html" in Path("r.html").read_text()
+
+
+def test_settings_reach_the_file(run, ply) -> None:
+    args = ("--preset", "fast", "--set", "attributes.means.bits=11", "--stages", "none")
+    assert run(ply, *args).code == 0
+    document = json.loads(run("info", "scene.gsz", "--json").out)
+    assert document["config"]["attributes"]["means"]["bits"] == 11
+    assert document["config"]["stages"] == []
+
+
+def test_a_configuration_file(run, ply) -> None:
+    from gscompress.config import _preset_folder
+
+    text = (_preset_folder() / "fast.toml").read_text()
+    Path("mine.toml").write_text(text)
+    assert run(ply, "--config", "mine.toml", "--no-eval").code == 0
+
+
+def test_the_same_seed_gives_the_same_file(run, ply) -> None:
+    assert run(ply, "-o", "a.gsz", "--no-eval", "--seed", 3).code == 0
+    assert run(ply, "-o", "b.gsz", "--no-eval", "--seed", 3).code == 0
+    assert Path("a.gsz").read_bytes() == Path("b.gsz").read_bytes()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_batch(run, ply, scene: Gaussians, jobs: int) -> None:
+    save(scene.select(slice(0, 100)), "second.ply")
+    Path("broken.ply").write_bytes(b"ply\nnonsense")
+    args = (ply, "broken.ply", "second.ply", "--preset", "fast", "--jobs", jobs, "--json")
+    code, out, err = run(*args)
+    assert code == 1
+    first, broken, second = json.loads(out)["files"]
+    assert (first["gaussians_out"], second["gaussians_out"]) == (300, 100)
+    assert broken["input"] == "broken.ply"
+    assert broken["error"].startswith("broken.ply: ")
+    assert broken["error"] in err
+    assert err.endswith("Error: 1 of 3 scenes failed\n")
+    assert sorted(path.name for path in Path().iterdir()) == [
+        "broken.ply", "scene.gsz", "scene.ply", "second.gsz", "second.ply"
+    ]  # fmt: skip
+
+
+def test_a_batch_into_a_folder(run, ply, scene: Gaussians) -> None:
+    save(scene, "second.ply")
+    Path("out").mkdir()
+    code, out, err = run(ply, "second.ply", "-o", "out", "--preset", "fast")
+    assert (code, err) == (0, "")
+    assert sorted(os.listdir("out")) == ["scene.gsz", "second.gsz"]
+    assert "out/second.gsz" in out
+
+
+def test_an_empty_scene(run, folder, scene: Gaussians) -> None:
+    save(scene.select(slice(0, 0)), "empty.ply")
+    assert run("empty.ply").code == 0
+    assert len(load("empty.gsz")) == 0
+    assert run("info", "empty.gsz").code == 0
+
+
+def test_killed_at_any_moment_leaves_no_partial_file(ply) -> None:
+    """A bounded version: three moments."""
+    for seconds in (0.2, 0.6, 1.0):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gscompress", str(ply), "--preset", "fast", "-w", "-q"]
+        )
+        time.sleep(seconds)
+        process.kill()
+        process.wait()
+        if Path("scene.gsz").exists():
+            assert len(load("scene.gsz")) == 300
+            Path("scene.gsz").unlink()

@@ -1,0 +1,74 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gscompress.gaussians import ATTRIBUTES, Gaussians
+
+TOOLS = Path(__file__).parents[2] / "tools"
+
+
+@pytest.fixture(autouse=True)
+def tools_on_path(monkeypatch):
+    monkeypatch.syspath_prepend(str(TOOLS))
+
+
+def make_scene(n: int = 50, degree: int = 2) -> Gaussians:
+    rng = np.random.default_rng(0)
+    return Gaussians(
+        means=rng.normal(0, 1, (n, 3)),
+        quats=rng.normal(0, 1, (n, 4)),
+        log_scales=rng.normal(-3, 1, (n, 3)),
+        opacity_logits=rng.normal(0, 1, n),
+        sh=rng.normal(0, 0.2, (n, (degree + 1) ** 2, 3)),
+    )
+
+
+def test_the_dispatcher_names_every_question():
+    command = [sys.executable, TOOLS / "bench.py"]
+    done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
+    for question in ("rasterizer", "coder", "rd", "throughput"):
+        assert f"\n  {question} " in done.stdout
+    assert subprocess.run([*command, "nonsense"], capture_output=True, check=False).returncode == 2
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 2
+
+
+def test_a_tiled_scene_has_the_size_asked_for_and_no_repeats():
+    from benchmarks.throughput import tiled
+
+    scene = make_scene()
+    for size in (1, 20, 50, 51, 430):
+        big = tiled(scene, size)
+        assert len(big) == size
+        assert big.sh_degree == 2
+        assert len(np.unique(big.means, axis=0)) == size
+        big.validate()
+    again = tiled(scene, 430)
+    assert all(np.array_equal(getattr(big, a), getattr(again, a)) for a in ATTRIBUTES)
+    # 9 copies lie on a grid of 3 cells a side, each as wide as the bulk of the scene
+    width = np.subtract(*np.quantile(scene.means[:, 0], [0.99, 0.01]))
+    assert np.ptp(big.means[:, 0]) > 2.5 * width
+
+
+@pytest.mark.parametrize("degree", [0, 1, 3])
+def test_the_raw_form_given_to_spz_is_reversible(degree):
+    from benchmarks.peers import _pack_raw, _unpack_raw
+
+    scene = make_scene(7, degree)
+    back = _unpack_raw(_pack_raw(scene))
+    for name in ("means", "log_scales", "opacity_logits", "sh", "unit_quats"):
+        np.testing.assert_allclose(getattr(back, name), getattr(scene, name), atol=1e-6)
+
+
+def test_a_peer_that_is_not_installed_is_skipped_with_the_reason(monkeypatch, tmp_path):
+    from benchmarks.node_tools import NodeTools, Unavailable
+    from benchmarks.peers import Gsply, Spz
+
+    monkeypatch.setitem(sys.modules, "gsply", None)
+    with pytest.raises(Unavailable, match="pip install gsply"):
+        Gsply(".spz").encode(tmp_path / "a.ply", make_scene(), tmp_path / "a.spz")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Unavailable, match="no npm"):
+        Spz(NodeTools(tmp_path), 5, 4).encode(tmp_path / "a.ply", make_scene(), tmp_path / "a.spz")

@@ -1,0 +1,137 @@
+"""The fuzz tool sees what it has to see, and a short run of it finds nothing."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gscompress
+from gscompress.container import Container
+from gscompress.errors import CorruptFileError
+from gscompress.gaussians import Gaussians
+
+TOOLS = Path(__file__).parents[2] / "tools"
+
+
+@pytest.fixture(scope="module")
+def fuzzing():
+    """The modules of the tool."""
+    sys.path.insert(0, str(TOOLS))
+    path = list(sys.path)
+    try:
+        names = ("mutate", "pool", "worker")
+        yield {name: importlib.import_module(f"fuzzing.{name}") for name in names}
+    finally:
+        sys.path[:] = [entry for entry in path if entry != str(TOOLS)]
+
+
+def scene(n=60):
+    rng = np.random.default_rng(0)
+
+    def values(*shape):
+        return rng.normal(size=shape).astype(np.float32)
+
+    return Gaussians(
+        values(n, 3), values(n, 4), values(n, 3), values(n), values(n, 4, 3), "default"
+    )
+
+
+def files(folder):
+    ply, gsz = folder / "scene.ply", folder / "scene.gsz"
+    gscompress.save(scene(), ply)
+    gscompress.compress(scene(), "fast").save(gsz)
+    return {"ply": ply, "gsz": gsz}
+
+
+@pytest.mark.parametrize("mode", ["ply", "gsz"])
+def test_mutations_are_reproducible_and_different(fuzzing, tmp_path, mode):
+    data = files(tmp_path)[mode].read_bytes()
+    mutation = fuzzing["mutate"].mutation
+    first = [mutation(mode, data, 1, k) for k in range(60)]
+    assert first == [mutation(mode, data, 1, k) for k in range(60)]
+    assert len(set(first)) > 50
+    assert first[:5] != [mutation(mode, data, 2, k) for k in range(5)]
+
+
+def test_most_mutations_of_a_gsz_pass_its_checksums(fuzzing, tmp_path):
+    data = files(tmp_path)["gsz"].read_bytes()
+    whole = 0
+    for k in range(100):
+        damaged = fuzzing["mutate"].mutation("gsz", data, 0, k)
+        try:
+            Container.from_bytes(damaged)
+        except gscompress.errors.InputError:
+            continue
+        whole += damaged != data
+    assert whole > 60
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("fine", "read"),
+        ("typed", "CorruptFileError"),
+        ("untyped", "untyped IndexError"),
+        ("exit", "untyped SystemExit"),
+        ("slow", "slow"),
+        ("memory", "memory"),
+    ],
+)
+def test_each_outcome_is_seen(fuzzing, tmp_path, kind, expected):
+    def read(path):
+        if kind == "typed":
+            raise CorruptFileError(path, found="damage")
+        if kind == "untyped":
+            return [][1]
+        if kind == "exit":
+            raise SystemExit(0)
+        started = time.process_time()
+        while kind == "slow" and time.process_time() - started < 0.3:
+            pass
+        return np.ones((64 if kind == "memory" else 1) << 17)
+
+    seen = fuzzing["worker"]._outcome(read, tmp_path, 0.2, 32 << 20)
+    assert seen["outcome"] == expected
+    failed = fuzzing["pool"].Outcome(0, **seen).failed
+    assert failed == (expected not in ("read", "CorruptFileError"))
+
+
+def test_a_dead_child_is_a_crash_and_the_rest_goes_on(fuzzing, tmp_path, monkeypatch):
+    class Dying:
+        def __init__(self, _mode, _file, _seed, first, last):
+            self.first, self.last = first, last
+
+        def messages(self):
+            for number in range(self.first, self.last):
+                yield {"start": number}
+                if number == 3:
+                    return
+                yield {"number": number, "outcome": "read", "detail": ""}
+
+        def ending(self):
+            return "crash", "SIGSEGV"
+
+    pool = fuzzing["pool"]
+    monkeypatch.setattr(pool, "_Child", Dying)
+    results = sorted(pool.run_all("ply", tmp_path, 0, 6, 1), key=lambda r: r.number)
+    assert [r.outcome for r in results] == ["read"] * 3 + ["crash"] + ["read"] * 2
+    assert [r.failed for r in results] == [False] * 3 + [True] + [False] * 2
+
+
+@pytest.mark.parametrize("mode", ["ply", "gsz"])
+def test_a_short_run_finds_nothing(tmp_path, mode):
+    command = [sys.executable, TOOLS / "fuzz.py", mode, files(tmp_path)[mode], "-n", "150"]
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    assert done.stdout, done.stderr
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert report["failures"] == []
+    assert done.returncode == 0
+    assert sum(report["outcomes"].values()) == 150
+    assert report["outcomes"]["InputError" if mode == "ply" else "CorruptFileError"] > 75
