@@ -66,7 +66,10 @@ def encode(
     chosen = {**CODECS_OF_EACH_GROUP, **codecs}
     arranged, importance = arrange(scene, importance, chosen)
     streams = StreamWriter(Mix())
-    encode_scene(arranged, importance, chosen, streams)
+    promised = encode_scene(arranged, importance, chosen, streams)
+    decoded = decode(scene, streams.chunks, chosen)
+    for name in ATTRIBUTES:
+        assert (getattr(promised, name) == getattr(decoded, name)).all(), name
     return arranged, streams.chunks, chosen
 
 

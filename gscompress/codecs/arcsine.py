@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
 from gscompress.codecs.exact_math import log, sine
@@ -35,18 +36,22 @@ class Arcsine(Codec):
         if not 1 <= self.levels <= 4096:
             raise ValueError(f"levels is {self.levels}, expected 1 to 4096")
 
-    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> None:
+    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
         """Write the levels of opacity logits [N]."""
         logits = values.astype(np.float64)
         angles = np.arctan2(1.0, np.exp(-np.clip(logits, -80, 80) / 2))
         symbols = np.rint(angles * (self.levels / _HALF_PI)).astype(np.int32)
         streams.put_planes("opacities", symbols[None], Planes(partners=(-1,)), decoded.side)
+        return self._values(symbols)
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
         """Give opacity logits [N]."""
         (symbols,) = streams.get_planes("opacities", Planes(partners=(-1,)), decoded.side)
         if ((symbols < 0) | (symbols > self.levels)).any():
             raise streams.corrupt("opacities", "a level out of range", f"0 to {self.levels}")
+        return self._values(symbols)
+
+    def _values(self, symbols: NDArray[np.int32]) -> Array:
         angles = np.arange(1, self.levels, dtype=np.float64) * (_HALF_PI / self.levels)
         # logit(sin^2 phi) = 2 ln(tan phi), with tan phi = sin phi / sin(pi/2 - phi)
         logits = 2 * log(sine(angles) / sine(_HALF_PI - angles))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -32,24 +31,23 @@ class Decoded:
         sh_degree: Degree of the spherical harmonics.
         mode: Rasterization that the scene was trained for.
         attributes: The decoded groups so far, by name; exactly what the decoder will give.
-        grid: Integer positions, once the means are decoded by a codec that has them.
         classes: Importance class of each Gaussian, 0..15; the neutral 8 until they are decoded.
         octaves: How many octaves of importance a class spans.
-        group: The attribute group being coded, as configurations name it.
     """
 
     count: int
     sh_degree: int
     mode: Mode = "default"
     attributes: dict[str, Array] = field(default_factory=dict)
-    grid: NDArray[np.uint32] | None = None  # [N, 3]
     classes: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))  # [N]
     octaves: int = 1
-    group: str = ""
 
     def __post_init__(self) -> None:
         if len(self.classes) == 0:
             self.classes = np.full(self.count, 8, np.uint8)
+        # Until there are positions, the two Gaussians before.
+        before = np.arange(self.count, dtype=np.int32)[:, None] - np.array([1, 2], np.int32)
+        self._neighbours = np.maximum(before, 0), np.full(self.count, 3, np.uint8)
 
     @property
     def side(self) -> Side:
@@ -57,17 +55,14 @@ class Decoded:
         references, nearness = self._neighbours
         return Side(references, nearness, self.classes)
 
-    @cached_property
-    def _neighbours(self) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-        if self.grid is None:  # no integer positions: the two Gaussians before
-            before = np.arange(self.count, dtype=np.int32)[:, None] - np.array([1, 2], np.int32)
-            return np.maximum(before, 0), np.full(self.count, 3, np.uint8)
-        references, squared = _native.nearest_before(self.grid, _WINDOW)
-        limits = (
-            np.sort(squared)[[self.count * k // 8 for k in (1, 2, 5)]] if self.count else squared
-        )
-        nearness = np.searchsorted(limits, squared, side="left")
-        return references, nearness.astype(np.uint8)
+    def set_grid(self, grid: NDArray[np.uint32]) -> None:  # [N, 3]
+        """Make the integer positions known: from now on references are the nearest Gaussians."""
+        references, squared = _native.nearest_before(grid, _WINDOW)
+        nearness = np.zeros(0, np.uint8)
+        if self.count:
+            limits = np.sort(squared)[[self.count * k // 8 for k in (1, 2, 5)]]
+            nearness = np.searchsorted(limits, squared, side="left").astype(np.uint8)
+        self._neighbours = references, nearness
 
     def step_factors(self, eighths: int) -> NDArray[np.float64]:  # [N]
         """What each Gaussian's quantization step is multiplied by.
@@ -95,10 +90,14 @@ class StreamWriter:
 
     Args:
         coder: Turns symbols into bytes.
+
+    Attributes:
+        group: The attribute group being written, as configurations name it.
     """
 
     def __init__(self, coder: Coder) -> None:
         self.coder = coder
+        self.group = ""
         self.chunks: dict[str, bytes] = {}
 
     def put(self, name: str, symbols: Symbols) -> None:
@@ -125,12 +124,20 @@ class StreamReader:
         coder: As the writer's.
         chunks: The writer's ``chunks``.
         where: The file they come from, for messages.
+        group: The attribute group being read, as configurations name it.
     """
 
-    def __init__(self, coder: Coder, chunks: Mapping[str, bytes], where: str) -> None:
+    def __init__(
+        self, coder: Coder, chunks: Mapping[str, bytes], where: str, group: str = ""
+    ) -> None:
         self.coder = coder
         self.where = where
+        self.group = group
         self._chunks = chunks
+
+    def of(self, group: str) -> StreamReader:
+        """The same streams, read for an attribute group."""
+        return StreamReader(self.coder, self._chunks, self.where, group)
 
     def get(
         self, name: str, count: int, contexts: NDArray[np.uint16] | None = None
@@ -186,12 +193,13 @@ class _Blame:
 class Codec(Protocol):
     """Codes one attribute group. A frozen dataclass whose fields are its parameters.
 
-    Codecs of a group may be mixed freely; they run in the order means, importance, opacities,
-    scales, quats, sh. What a codec reads from ``decoded`` is the same on both sides.
+    Codecs of a group may be mixed freely. They run in three waves: means and importance; opacities
+    and scales; quats and sh. A codec may look at what the waves before its own have ``decoded``,
+    which is the same on both sides; the codecs of a wave run side by side.
     """
 
-    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> None:
-        """Write the group's streams; ``values`` are in coding order."""
+    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
+        """Write the group's streams; ``values`` are in coding order. Gives what decoding gives."""
         ...
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
-from gscompress.codecs.quantize import check_positive, to_integers
+from gscompress.codecs.quantize import check_adapt, check_positive, to_integers
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import Array
 
@@ -35,22 +36,27 @@ class Log(Codec):
 
     def __post_init__(self) -> None:
         check_positive(step=self.step, max_step=self.max_step)
+        check_adapt(self.adapt)
         if not 0 <= self.flatness < 1:
             raise ValueError(f"flatness is {self.flatness}, expected 0 up to below 1")
 
-    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> None:
+    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
         """Write log-scales [N, 3]."""
         if self.flatness > 0:
             floor = values.max(axis=1, keepdims=True) + np.log(self.flatness)
             values = np.maximum(values, floor).astype(np.float32)
         symbols = to_integers(values, self._steps(decoded)[:, None])
-        streams.put_planes("scales", np.ascontiguousarray(symbols.T), _PLANES, decoded.side)
+        planes = np.ascontiguousarray(symbols.T)
+        streams.put_planes("scales", planes, _PLANES, decoded.side)
+        return self._values(planes, decoded)
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
         """Give log-scales [N, 3]."""
-        symbols = streams.get_planes("scales", _PLANES, decoded.side)
+        return self._values(streams.get_planes("scales", _PLANES, decoded.side), decoded)
+
+    def _values(self, symbols: NDArray[np.int32], decoded: Decoded) -> Array:
         return np.ascontiguousarray((symbols * self._steps(decoded)).T, dtype=np.float32)
 
-    def _steps(self, decoded: Decoded) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def _steps(self, decoded: Decoded) -> NDArray[np.float64]:
         steps = self.step * decoded.step_factors(self.adapt)
         return np.asarray(np.minimum(steps, max(self.step, self.max_step)))

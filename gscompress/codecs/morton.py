@@ -49,7 +49,7 @@ class Morton(Codec):
         grid = self._to_grid(means, self._frame(means))
         return np.argsort(_native.morton_encode(grid), kind="stable")
 
-    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> None:
+    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
         """Write positions [N, 3] in coding order."""
         frame = self._frame(values)
         streams.put_bytes("frame", frame.tobytes())
@@ -58,9 +58,10 @@ class Morton(Codec):
         lengths = _bit_lengths(deltas)
         streams.put("means", Symbols(lengths.astype(np.int32)))
         streams.put_bytes("means.low", _native.pack_bits(deltas, np.maximum(lengths, 1) - 1))
+        return self._values(codes, frame, decoded)
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
-        """Give positions [N, 3]; sets ``decoded.grid``."""
+        """Give positions [N, 3]; makes the grid known."""
         frame = np.frombuffer(streams.get_bytes("frame", _FRAME.size), "<f8")
         if not np.isfinite(frame).all() or frame[3] <= 0:
             raise streams.corrupt("frame", "numbers that span no space")
@@ -73,8 +74,14 @@ class Morton(Codec):
         codes = np.cumsum(np.where(lengths > 0, leading | low, 0), dtype=np.uint64)
         if len(codes) and (codes >> np.uint64(3 * self.bits)).any():
             raise streams.corrupt("means", "positions outside the grid")
-        decoded.grid = _native.morton_decode(codes)
-        return self._from_grid(decoded.grid, frame)
+        return self._values(codes, frame, decoded)
+
+    def _values(
+        self, codes: NDArray[np.uint64], frame: NDArray[np.float64], decoded: Decoded
+    ) -> Array:
+        grid = _native.morton_decode(codes)
+        decoded.set_grid(grid)
+        return self._from_grid(grid, frame)
 
     def _lengths(self, count: int, streams: StreamReader) -> NDArray[np.uint8]:
         symbols = streams.get("means", count)

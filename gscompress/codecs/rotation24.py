@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
 from gscompress.codecs.canonical import canonicalize
-from gscompress.codecs.quantize import check_positive, to_integers
+from gscompress.codecs.quantize import check_adapt, check_positive, to_integers
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import Array, Gaussians
 
@@ -34,20 +35,25 @@ class Rotation24(Codec):
 
     def __post_init__(self) -> None:
         check_positive(step=self.step)
+        check_adapt(self.adapt)
 
     def arrange(self, scene: Gaussians) -> Gaussians:
         """Give the equivalent scene whose rotations are canonical."""
         return canonicalize(scene)
 
-    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> None:
+    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
         """Write canonical quaternions [N, 4]."""
         steps = self.step * decoded.step_factors(self.adapt)
         symbols = to_integers(values[:, 1:], np.minimum(steps, 0.5)[:, None])
-        streams.put_planes("quats", np.ascontiguousarray(symbols.T), _PLANES, decoded.side)
+        planes = np.ascontiguousarray(symbols.T)
+        streams.put_planes("quats", planes, _PLANES, decoded.side)
+        return self._values(planes, decoded)
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
         """Give unit quaternions [N, 4]."""
-        symbols = streams.get_planes("quats", _PLANES, decoded.side)
+        return self._values(streams.get_planes("quats", _PLANES, decoded.side), decoded)
+
+    def _values(self, symbols: NDArray[np.int32], decoded: Decoded) -> Array:
         x, y, z = symbols * np.minimum(self.step * decoded.step_factors(self.adapt), 0.5)
         squared = x * x + y * y + z * z
         # Rounding may leave the unit ball; such a quaternion is scaled back onto it.

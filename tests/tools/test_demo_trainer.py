@@ -90,6 +90,16 @@ class TestSampler:
         )
 
 
+def test_exploration_goes_no_further_than_the_gaussian() -> None:
+    g = generator(4)
+    model = initial_model(torch.zeros(5000, 3), torch.zeros(5000, 3), 0, g, opacity=1e-4)
+    with torch.no_grad():
+        model.values["log_scales"][:] = 1.0
+    Sampler(budget=5000).explore(model, 1e-3, g)
+    moved = model.values["means"].detach()
+    torch.testing.assert_close(moved.std(dim=0), torch.full((3,), np.e), rtol=0.05, atol=0)
+
+
 def small_run(seed: int) -> tuple[list[float], float, np.ndarray]:
     cameras = rig.camera_rig(80, 60, 0)[20:44:3]
     views = [View(c, render_picture(c, samples=1)) for c in cameras]

@@ -93,7 +93,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=2, help="rays per pixel, along each axis")
     parser.add_argument("--steps", type=int, default=Config.steps, help="optimisation steps")
     parser.add_argument("--budget", type=int, default=Config.budget, help="most Gaussians")
-    parser.add_argument("--points", type=int, default=8000, help="points to start from")
+    parser.add_argument("--points", type=int, default=10_000, help="points to start from")
     parser.add_argument("--noise", type=float, default=0.01, help="their error / their distance")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2, help="processes that trace rays")

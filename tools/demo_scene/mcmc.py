@@ -68,13 +68,17 @@ class Sampler:
 
     @torch.no_grad()
     def explore(self, model: Model, learning_rate: float, generator: torch.Generator) -> None:
-        """Add noise with the shape of each Gaussian, the more the less opaque it is (eq. 9)."""
+        """Add noise with the shape of each Gaussian, the more the less opaque it is (eq. 9).
+
+        Differs from the paper in that no step is larger than the Gaussian itself: the noise goes
+        with the square of its size, and would throw the large ones of a backdrop far away.
+        """
         opacities = torch.sigmoid(model.values["opacity_logits"])
         strength = self.noise * learning_rate * torch.sigmoid(100 * (0.005 - opacities))
+        scales = torch.exp(model.values["log_scales"])
+        step = torch.minimum(strength[:, None] * scales.square(), scales)
+        local = torch.randn(len(model), 3, generator=generator) * step
         rotations = rotation_matrices(model.values["quats"])
-        variances = torch.exp(2 * model.values["log_scales"])
-        noise = torch.randn(len(model), 3, generator=generator) * strength[:, None]
-        local = (rotations * noise[:, :, None]).sum(dim=1) * variances
         model.values["means"] += (rotations * local[:, None, :]).sum(dim=2)
 
 
