@@ -13,11 +13,38 @@ def resolve_references(
     trusted: NDArray[np.bool_],
     used: NDArray[np.bool_],
 ) -> NDArray[np.int32]: ...
+def quantize_ycocg(
+    rgb: NDArray[np.float32],
+    first: int,
+    last: int,
+    steps: NDArray[np.float64],
+    chroma: float,
+    rounding: float,
+) -> NDArray[np.int32]: ...
+def dequantize_ycocg(
+    levels: NDArray[np.int32],
+    steps: NDArray[np.float64],
+    chroma: float,
+    first: int,
+    rgb: NDArray[np.float32],
+) -> None: ...
 def pack_bits(values: NDArray[np.uint64], widths: NDArray[np.uint8]) -> bytes: ...
 def unpack_bits(data: bytes, widths: NDArray[np.uint8]) -> NDArray[np.uint64]: ...
 
 # context
 class BrokenStream(Exception): ...
+
+class PlaneModel:
+    def __init__(
+        self,
+        specs: NDArray[np.int32],
+        references: NDArray[np.int32],
+        nearness: NDArray[np.uint8],
+        classes: NDArray[np.uint8],
+    ) -> None: ...
+    def contexts(self) -> NDArray[np.uint16]: ...
+    def residuals(self, values: NDArray[np.int32]) -> NDArray[np.int32]: ...
+    def values(self, residuals: NDArray[np.int32]) -> NDArray[np.int32]: ...
 
 def encode_planes(
     planes: NDArray[np.int32],

@@ -88,6 +88,12 @@ def load_cameras(path: StrPath) -> list[Camera]:
 
     Raises:
         InputError: Nothing of the kind is there, or it is damaged; names file and field.
+
+    Example:
+        >>> import gscompress as gs
+        >>> cameras = gs.load_cameras("scenes/cameras.json")
+        >>> cameras[0].viewmat.shape
+        (4, 4)
     """
     from gscompress import camera_files, colmap  # they need Camera from here
 

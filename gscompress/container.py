@@ -28,6 +28,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from gscompress._chunk_index import ChunkEntry, pack_entry, parse_index
 from gscompress._header_json import dump_header, parse_header
 from gscompress.errors import CorruptFileError, InputError
 from gscompress.files import open_input
@@ -40,42 +41,10 @@ VERSION = 1
 MAX_HEADER = 1 << 22  # bytes, as JSON
 MAX_INDEX = 1 << 22  # bytes
 MAX_CHUNKS = (1 << 16) - 1
-MAX_NAME = 255  # bytes, UTF-8
 
 _HEAD = struct.Struct("<4sBBHIII")
 _CRC = struct.Struct("<I")
 _HEADER_IS_ZSTD = 1
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkEntry:
-    """Where a chunk lies in its file, and what its bytes must sum to."""
-
-    name: str
-    offset: int
-    length: int
-    crc32: int
-
-    def check(self, data: bytes, where: str) -> bytes:
-        """Give ``data`` back if it is this chunk.
-
-        Raises:
-            CorruptFileError: The length or the CRC differs.
-        """
-        if len(data) != self.length:
-            raise CorruptFileError(
-                where, f"chunk {self.name!r}", found=f"{len(data)} bytes", expected=self.length
-            )
-        found = zlib.crc32(data)
-        if found != self.crc32:
-            raise CorruptFileError(
-                where,
-                f"chunk {self.name!r}",
-                found=f"CRC {found:08x}",
-                expected=f"CRC {self.crc32:08x}",
-                remedy="The file is damaged; make or fetch it again",
-            )
-        return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +164,7 @@ class Container:
     def _head(self) -> bytes:
         """Everything before the first chunk."""
         text, stored = dump_header(self.header, limit=MAX_HEADER)
-        index = b"".join(_pack_entry(name, data) for name, data in self.chunks.items())
+        index = b"".join(pack_entry(name, data) for name, data in self.chunks.items())
         if len(self.chunks) > MAX_CHUNKS or len(index) > MAX_INDEX:
             raise ValueError(f"too many chunks for one container: {len(self.chunks)}")
         flags = _HEADER_IS_ZSTD if stored is not text else 0
@@ -219,19 +188,6 @@ def _missing(where: str, name: str, names: Mapping[str, object]) -> CorruptFileE
         found="no such chunk",
         expected="one of " + ", ".join(names) if names else "",
     )
-
-
-def _pack_entry(name: str, data: bytes) -> bytes:
-    encoded = name.encode()
-    if not 1 <= len(encoded) <= MAX_NAME:
-        raise ValueError(f"a chunk's name has 1 to {MAX_NAME} bytes: {name!r}")
-    length = bytearray()
-    rest = len(data)
-    while rest >= 0x80:
-        length.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    length.append(rest)
-    return bytes([len(encoded)]) + encoded + bytes(length) + _CRC.pack(zlib.crc32(data))
 
 
 def _read_index(file: BinaryIO, size: int, where: str) -> Index:
@@ -269,61 +225,6 @@ def _read_index(file: BinaryIO, size: int, where: str) -> Index:
         raise CorruptFileError(
             where, "header", found="a wrong CRC", remedy="The file is damaged; fetch it again"
         )
-    entries = _parse_index(index, count, start, size, where)
+    entries = parse_index(index, count, start, size, where)
     packed = bool(flags & _HEADER_IS_ZSTD)
     return Index(parse_header(header, text, where, packed=packed), entries, where)
-
-
-def _parse_index(
-    index: bytes, count: int, start: int, size: int, where: str
-) -> dict[str, ChunkEntry]:
-    entries: dict[str, ChunkEntry] = {}
-    position = 0
-    offset = start
-    for number in range(count):
-        try:
-            name, length, crc, position = _unpack_entry(index, position)
-        except (IndexError, struct.error, UnicodeDecodeError) as error:
-            raise CorruptFileError(
-                where, "index", found=f"entry {number} is damaged ({error})"
-            ) from error
-        if name in entries:
-            raise CorruptFileError(where, f"chunk {name!r}", found="two of that name")
-        if length > size - offset:
-            raise CorruptFileError(
-                where,
-                f"chunk {name!r}",
-                found=f"{size - offset} bytes left in the file",
-                expected=length,
-                remedy="The file is truncated; fetch it again",
-            )
-        entries[name] = ChunkEntry(name, offset, length, crc)
-        offset += length
-    if position != len(index):
-        raise CorruptFileError(where, "index", found=f"{len(index) - position} bytes left over")
-    if offset != size:
-        raise CorruptFileError(
-            where, "end", found=f"{size - offset} bytes after the last chunk", expected="none"
-        )
-    return entries
-
-
-def _unpack_entry(index: bytes, position: int) -> tuple[str, int, int, int]:
-    """Name, length, CRC and the position behind them."""
-    name_end = position + 1 + index[position]
-    encoded = index[position + 1 : name_end]
-    if not encoded or name_end > len(index):
-        raise IndexError("name out of range")
-    position = name_end
-    length = shift = 0
-    while True:
-        octet = index[position]
-        position += 1
-        length |= (octet & 0x7F) << shift
-        shift += 7
-        if octet < 0x80:
-            break
-        if shift > 56:
-            raise IndexError("length out of range")
-    (crc,) = _CRC.unpack_from(index, position)
-    return encoded.decode(), length, crc, position + _CRC.size

@@ -87,6 +87,12 @@ def virtual_cameras(
 
     Raises:
         InputError: The scene holds nothing that could be seen, or an argument makes no sense.
+
+    Example:
+        >>> import gscompress as gs
+        >>> cameras = gs.virtual_cameras(gs.load("scenes/demo.ply"), 8, width=320, height=240)
+        >>> len(cameras), cameras[0].width
+        (8, 320)
     """
     lens = _check(count, width, height, fov)
     extent = measure(scene, surrounds=None if kind == "auto" else kind == "surroundings")

@@ -20,7 +20,7 @@ BASE = {"gaussians", "cameras", "errors", "registry", "files", "extent"}
 LAYERS = [
     BASE | {"camera_files", "colmap", "virtual_cameras", "photos"},
     {"io", "render", "metrics", "entropy", "codecs", "importance", "stages"},
-    {"container", "_header_json", "config", "_components", "_overrides", "format"},
+    {"container", "_chunk_index", "_header_json", "config", "_components", "_overrides", "format"},
     {"pipeline", "report", "stream", "batch"},
     {"cli", "viewer"},
 ]

@@ -148,11 +148,11 @@ def _measure(job: Job, views: Any, summary: dict[str, Any], progress: Progress |
     from gscompress.report import evaluate
 
     split = job.split or "test"
-    cameras = views.part(split)
+    selection = views.select(split)
     report = evaluate(
         job.source,
         job.output,
-        cameras,
+        selection,
         images=job.images,
         renderer=get_renderer(job.device),
         measure_fps=True,
@@ -163,7 +163,7 @@ def _measure(job: Job, views: Any, summary: dict[str, Any], progress: Progress |
         write_report(report, job.report, overwrite=job.overwrite)
     summary["psnr"] = report.render_scores.psnr
     summary["evaluation"] = {
-        "cameras": views.describe(split, len(cameras)),
+        "cameras": views.describe(split, len(selection.cameras)),
         "psnr": report.render_scores.psnr,
         "psnr_worst": min(view.render.psnr for view in report.views),
         "ssim": report.render_scores.ssim,

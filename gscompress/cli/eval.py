@@ -120,7 +120,7 @@ def _evaluate(
         raise UsageError(f"{option} needs cameras, and there are none: give --cameras")
     split = split or "test"
     views = views or Views.virtual(_not_empty(load(reference), reference), seed)
-    chosen = views.part(split)
+    chosen = views.select(split)
     with session.progress() as progress:
         result = evaluate(
             reference,
@@ -135,7 +135,7 @@ def _evaluate(
         )
     if target is not None:
         write_report(result, target, overwrite=overwrite)
-    return result, views.describe(split, len(chosen))
+    return result, views.describe(split, len(chosen.cameras))
 
 
 def _not_empty(scene: Any, path: Path) -> Any:

@@ -10,6 +10,7 @@ from typing import Literal, overload
 from gscompress.cameras import Camera, find_cameras, load_cameras, split
 from gscompress.errors import InputError
 from gscompress.gaussians import Array, Gaussians
+from gscompress.report.sources import Selection
 
 __all__ = ["Photos", "Split", "Views"]
 
@@ -67,6 +68,11 @@ class Views:
                 remedy="Choose another part with --split.",
             )
         return cameras
+
+    def select(self, which: Split) -> Selection:
+        """The same for an evaluation, whose report then says which they are."""
+        split: Split | Literal["given"] = "given" if self.source is None else which
+        return Selection(self.part(which), split, len(self.train) + len(self.test))
 
     def describe(self, which: Split, count: int) -> str:
         """Where a figure was measured, for people: ``37 test cameras of cameras.json``."""

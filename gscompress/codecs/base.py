@@ -33,7 +33,6 @@ class Decoded:
         attributes: The decoded groups so far, by name; exactly what the decoder will give.
         classes: Importance class of each Gaussian, 0..15; the neutral 8 until they are decoded.
         octaves: How many octaves of importance a class spans.
-        group: The attribute group being coded, as configurations name it.
     """
 
     count: int
@@ -42,7 +41,6 @@ class Decoded:
     attributes: dict[str, Array] = field(default_factory=dict)
     classes: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))  # [N]
     octaves: int = 1
-    group: str = ""
 
     def __post_init__(self) -> None:
         if len(self.classes) == 0:
@@ -92,10 +90,14 @@ class StreamWriter:
 
     Args:
         coder: Turns symbols into bytes.
+
+    Attributes:
+        group: The attribute group being written, as configurations name it.
     """
 
     def __init__(self, coder: Coder) -> None:
         self.coder = coder
+        self.group = ""
         self.chunks: dict[str, bytes] = {}
 
     def put(self, name: str, symbols: Symbols) -> None:
@@ -122,12 +124,20 @@ class StreamReader:
         coder: As the writer's.
         chunks: The writer's ``chunks``.
         where: The file they come from, for messages.
+        group: The attribute group being read, as configurations name it.
     """
 
-    def __init__(self, coder: Coder, chunks: Mapping[str, bytes], where: str) -> None:
+    def __init__(
+        self, coder: Coder, chunks: Mapping[str, bytes], where: str, group: str = ""
+    ) -> None:
         self.coder = coder
         self.where = where
+        self.group = group
         self._chunks = chunks
+
+    def of(self, group: str) -> StreamReader:
+        """The same streams, read for an attribute group."""
+        return StreamReader(self.coder, self._chunks, self.where, group)
 
     def get(
         self, name: str, count: int, contexts: NDArray[np.uint16] | None = None
@@ -183,8 +193,9 @@ class _Blame:
 class Codec(Protocol):
     """Codes one attribute group. A frozen dataclass whose fields are its parameters.
 
-    Codecs of a group may be mixed freely; they run in the order means, importance, opacities,
-    scales, quats, sh. What a codec reads from ``decoded`` is the same on both sides.
+    Codecs of a group may be mixed freely. They run in three waves: means and importance; opacities
+    and scales; quats and sh. A codec may look at what the waves before its own have ``decoded``,
+    which is the same on both sides; the codecs of a wave run side by side.
     """
 
     def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:

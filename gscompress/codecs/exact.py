@@ -47,22 +47,22 @@ class Exact(Codec):
         use_near = _lengths(near).sum(axis=1) <= _lengths(central).sum(axis=1)
         residuals = np.where(use_near[:, None], near, central)
         header = np.concatenate([use_near.astype("<i8"), centres.astype("<i8")])
-        streams.put_bytes(f"{decoded.group}.base", header.astype("<i8").tobytes())
+        streams.put_bytes(f"{streams.group}.base", header.astype("<i8").tobytes())
         lengths = _lengths(residuals)
         signed = np.where(residuals < 0, -lengths, lengths).astype(np.int32)
-        streams.put_planes(decoded.group, signed, _planes(len(signed)), decoded.side)
+        streams.put_planes(streams.group, signed, _planes(len(signed)), decoded.side)
         low = _native.pack_bits(
             np.abs(residuals).astype(np.uint64).ravel(),
             (np.maximum(lengths, 1) - 1).astype(np.uint8).ravel(),
         )
-        streams.put_bytes(f"{decoded.group}.low", low)
-        if decoded.group == "means":
+        streams.put_bytes(f"{streams.group}.low", low)
+        if streams.group == "means":
             decoded.set_grid(_grid(values))
         return values
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
         """Give the float32 values."""
-        group = decoded.group
+        group = streams.group
         shape = decoded.shape(group)
         channels = int(np.prod(shape[1:], dtype=np.int64))
         header = np.frombuffer(streams.get_bytes(f"{group}.base", 16 * channels), "<i8")

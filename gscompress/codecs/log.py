@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
-from gscompress.codecs.quantize import check_positive, to_integers
+from gscompress.codecs.quantize import check_adapt, check_positive, to_integers
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import Array
 
@@ -36,6 +36,7 @@ class Log(Codec):
 
     def __post_init__(self) -> None:
         check_positive(step=self.step, max_step=self.max_step)
+        check_adapt(self.adapt)
         if not 0 <= self.flatness < 1:
             raise ValueError(f"flatness is {self.flatness}, expected 0 up to below 1")
 

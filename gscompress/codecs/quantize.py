@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["check_positive", "to_integers"]
+__all__ = ["MAX_ADAPT", "check_adapt", "check_positive", "to_integers"]
+
+MAX_ADAPT = 8
+"""A step proportional to 1 / importance: no codec gains by more."""
 
 _LIMIT = 2.0**30
 
@@ -37,3 +40,13 @@ def check_positive(**parameters: float) -> None:
     for name, value in parameters.items():
         if not (np.isfinite(value) and value > 0):
             raise ValueError(f"{name} is {value}, expected a positive number")
+
+
+def check_adapt(adapt: int) -> None:
+    """Refuse exponents out of range.
+
+    Raises:
+        ValueError: Says what was found.
+    """
+    if not 0 <= adapt <= MAX_ADAPT:
+        raise ValueError(f"adapt is {adapt}, expected 0 to {MAX_ADAPT}")

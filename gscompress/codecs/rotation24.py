@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
 from gscompress.codecs.canonical import canonicalize
-from gscompress.codecs.quantize import check_positive, to_integers
+from gscompress.codecs.quantize import check_adapt, check_positive, to_integers
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import Array, Gaussians
 
@@ -35,6 +35,7 @@ class Rotation24(Codec):
 
     def __post_init__(self) -> None:
         check_positive(step=self.step)
+        check_adapt(self.adapt)
 
     def arrange(self, scene: Gaussians) -> Gaussians:
         """Give the equivalent scene whose rotations are canonical."""

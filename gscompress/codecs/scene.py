@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
+from gscompress.codecs.parallel import in_parallel
 from gscompress.gaussians import Gaussians
 
 __all__ = ["GROUPS", "arrange", "decode_scene", "encode_scene"]
@@ -21,6 +23,8 @@ GROUPS = {
     "sh": "sh",
 }
 """Attribute groups in coding order, as configurations name them: the field of Gaussians of each."""
+
+_WAVES = (("means",), ("opacities", "scales"), ("quats", "sh"))
 
 
 def arrange(
@@ -47,15 +51,19 @@ def encode_scene(
     codecs: Mapping[str, Any],
     streams: StreamWriter,
 ) -> Gaussians:
-    """Write an arranged scene; codecs look at the groups before as the decoder will give them."""
+    """Write an arranged scene; gives what ``decode_scene`` will give."""
     decoded = Decoded(len(scene), scene.sh_degree, scene.mode)
-    reader = StreamReader(streams.coder, streams.chunks, "the scene just encoded")
-    for group, name in GROUPS.items():
-        decoded.group = group
-        decoded.attributes[name] = codecs[group].encode(getattr(scene, name), decoded, streams)
-        if group == "means" and "importance" in codecs:
+    for wave in _WAVES:
+        values = {}
+        for group in wave:
+            streams.group = group
+            source = getattr(scene, GROUPS[group])
+            values[GROUPS[group]] = codecs[group].encode(source, decoded, streams)
+        decoded.attributes.update(values)
+        if wave == ("means",) and "importance" in codecs:
             codecs["importance"].encode(importance, decoded, streams)
-        _decode_importance(group, codecs, decoded, reader)
+        reader = StreamReader(streams.coder, streams.chunks, "the scene being encoded")
+        _decode_importance(wave, codecs, decoded, reader)
     return decoded.scene()
 
 
@@ -65,17 +73,18 @@ def decode_scene(decoded: Decoded, codecs: Mapping[str, Any], streams: StreamRea
     Raises:
         CorruptFileError: A stream is not what an encoder would have written.
     """
-    for group, name in GROUPS.items():
-        decoded.group = group
-        decoded.attributes[name] = codecs[group].decode(decoded, streams)
-        _decode_importance(group, codecs, decoded, streams)
+    for wave in _WAVES:
+        tasks = [partial(codecs[group].decode, decoded, streams.of(group)) for group in wave]
+        values = in_parallel(*tasks)
+        decoded.attributes.update(zip((GROUPS[group] for group in wave), values, strict=True))
+        _decode_importance(wave, codecs, decoded, streams)
     return decoded.scene()
 
 
 def _decode_importance(
-    group: str, codecs: Mapping[str, Any], decoded: Decoded, streams: StreamReader
+    wave: tuple[str, ...], codecs: Mapping[str, Any], decoded: Decoded, streams: StreamReader
 ) -> None:
     """Classes are known after the means where they are coded, after the scales where guessed."""
-    if group in ("means", "scales") and "importance" in codecs:
+    if "quats" not in wave and "importance" in codecs:
         decoded.classes = codecs["importance"].decode(decoded, streams)
         decoded.octaves = codecs["importance"].octaves

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gscompress import _native
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
-from gscompress.codecs.quantize import check_positive, to_integers
+from gscompress.codecs.parallel import in_parallel
+from gscompress.codecs.quantize import check_adapt, check_positive
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import SH_C0, Array
 
@@ -42,74 +44,64 @@ class YCoCg(Codec):
 
     def __post_init__(self) -> None:
         check_positive(step=self.step, sh_step=self.sh_step, chroma=self.chroma)
+        check_adapt(self.adapt)
         if not 0 <= self.rounding <= 0.5:
             raise ValueError(f"rounding is {self.rounding}, expected 0 to 0.5")
 
     def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
         """Write coefficients [N, K, 3]."""
-        colours = _to_ycocg(values.astype(np.float64))
-        constant, rest = self._steps(decoded)
-        first = np.ascontiguousarray(to_integers(colours[:, 0].T, constant))
-        streams.put_planes("sh0", first, _CONSTANT, decoded.side)
-        if values.shape[1] == 1:
-            return self._values(first, None, decoded)
-        higher = colours[:, 1:].transpose(2, 1, 0)  # [3, K - 1, N]
-        symbols = to_integers(higher, rest[:, None], self.rounding)
-        flags = (symbols != 0).any(axis=1).astype(np.int32)
-        stacked = np.concatenate([flags, symbols.reshape(3 * higher.shape[1], len(values))])
-        streams.put_planes("shN", stacked, _higher(higher.shape[1]), decoded.side)
-        return self._values(first, symbols, decoded)
+        terms = values.shape[1]
+        factors = decoded.step_factors(self.adapt)
+        first = _native.quantize_ycocg(values, 0, 1, self._first(factors), self.chroma, 0.5)
+        streams.put_planes("sh0", first[:, 0], _CONSTANT, decoded.side)
+        if terms == 1:
+            return self._values(first, None, factors, decoded)
+        higher = _native.quantize_ycocg(
+            values, 1, terms, self._higher(factors), self.chroma, self.rounding
+        )
+        flags = (higher != 0).any(axis=1).astype(np.int32)
+        stacked = np.concatenate([flags, higher.reshape(3 * (terms - 1), len(values))])
+        streams.put_planes("shN", stacked, _planes(terms - 1), decoded.side)
+        return self._values(first, higher, factors, decoded)
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
         """Give coefficients [N, K, 3]."""
-        first = streams.get_planes("sh0", _CONSTANT, decoded.side)
+        factors = decoded.step_factors(self.adapt)
         count = (decoded.sh_degree + 1) ** 2 - 1
         if count == 0:
-            return self._values(first, None, decoded)
-        planes = streams.get_planes("shN", _higher(count), decoded.side)
-        return self._values(first, planes[3:].reshape(3, count, decoded.count), decoded)
+            first = streams.get_planes("sh0", _CONSTANT, decoded.side)
+            return self._values(first[:, None], None, factors, decoded)
+        first, stacked = in_parallel(
+            lambda: streams.get_planes("sh0", _CONSTANT, decoded.side),
+            lambda: streams.get_planes("shN", _planes(count), decoded.side),
+        )
+        higher = stacked[3:].reshape(3, count, decoded.count)
+        return self._values(first[:, None], higher, factors, decoded)
 
     def _values(
         self,
-        first: NDArray[np.int32],  # [3, N]
+        first: NDArray[np.int32],  # [3, 1, N]
         higher: NDArray[np.int32] | None,  # [3, K - 1, N]
+        factors: NDArray[np.float64],  # [N]
         decoded: Decoded,
     ) -> Array:
-        constant, rest = self._steps(decoded)
         out = np.empty(decoded.shape("sh"), np.float32)
-        _to_rgb(first * constant, out[:, 0])
+        first = np.ascontiguousarray(first)
+        _native.dequantize_ycocg(first, self._first(factors), self.chroma, 0, out)
         if higher is not None:
-            for k in range(higher.shape[1]):
-                _to_rgb(higher[:, k] * rest, out[:, k + 1])
+            _native.dequantize_ycocg(higher, self._higher(factors), self.chroma, 1, out)
         return out
 
-    def _steps(self, decoded: Decoded) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Steps of the constant and of the other coefficients, each [3, N]."""
-        channels = np.array([1, self.chroma, self.chroma])[:, None]
-        factors = decoded.step_factors(self.adapt) * channels
-        return self.step / SH_C0 * factors, self.sh_step * factors
+    def _first(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(self.step / SH_C0 * factors)
+
+    def _higher(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(self.sh_step * factors)
 
 
-def _higher(count: int) -> Planes:
+def _planes(count: int) -> Planes:
     """Three flags, then ``count`` luma, Co and Cg planes; chroma goes with the channel before."""
     luma = tuple(-1 for _ in range(count))
     chroma = tuple(range(3, 3 + 2 * count))
     gates = tuple(c for c in range(3) for _ in range(count))
     return Planes(partners=(-1, 0, 1, *luma, *chroma), trust=1, gates=(-1, -1, -1, *gates))
-
-
-def _to_ycocg(rgb: NDArray[np.float64]) -> NDArray[np.float64]:  # [..., 3] -> [..., 3]
-    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
-    co = red - blue
-    middle = blue + co / 2
-    cg = green - middle
-    return np.stack([middle + cg / 2, co, cg], axis=-1)
-
-
-def _to_rgb(ycocg: NDArray[np.float64], out: Array) -> None:  # [3, N] -> [N, 3]
-    luma, co, cg = ycocg
-    middle = luma - cg / 2
-    blue = middle - co / 2
-    out[:, 0] = blue + co
-    out[:, 1] = middle + cg
-    out[:, 2] = blue

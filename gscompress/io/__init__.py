@@ -39,6 +39,12 @@ def load(path: StrPath) -> Gaussians:
 
     Raises:
         InputError: The file cannot be read, is of no known format, or is damaged.
+
+    Example:
+        >>> import gscompress as gs
+        >>> scene = gs.load("scenes/demo.ply")
+        >>> scene.sh_degree, scene.mode
+        (3, 'default')
     """
     path = Path(path)
     return detect_format(path).load(path)
@@ -50,6 +56,16 @@ def save(scene: Gaussians, path: StrPath, *, overwrite: bool = False) -> None:
     Raises:
         InputError: The ending is unknown, the file exists and ``overwrite`` is false, the folder
             cannot be written, or the scene has values that are not finite.
+
+    Example:
+        >>> import os, tempfile
+        >>> import gscompress as gs
+        >>> scene = gs.load("scenes/demo.ply")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     gs.save(scene, os.path.join(folder, "copy.ply"))
+        ...     copy = gs.load(os.path.join(folder, "copy.ply"))
+        >>> bool((copy.means == scene.means).all())
+        True
     """
     path = Path(path)
     chosen = format_for_name(path)

@@ -1,27 +1,26 @@
-"""The native rasterizer as a torch function. Imported only when gradients are wanted."""
+"""The native rasterizer as a torch function."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
-
-import torch
-from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from gscompress import _native
 from gscompress.errors import InputError
 from gscompress.render.base import Background
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from gscompress.render.cpu import CpuRenderer, Pose
+
+    Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None]
 
 __all__ = ["rasterize"]
 
 NAMES = ("means", "quats", "scales", "opacities", "sh", "means2d")
 GEOMETRY = 4
 """The first inputs: all that shapes a Gaussian but for its colour."""
-
-Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None]
 
 
 def rasterize(
@@ -55,13 +54,13 @@ def rasterize(
     for name, tensor, size in zip(NAMES, inputs, sizes, strict=True):
         if tensor is not None:
             _check(name, tensor, size)
-    image, alpha = _Rasterize.apply(  # type: ignore[no-untyped-call]
-        renderer, pose, shape, background, antialiased, *inputs
-    )
+    image, alpha = _function().apply(renderer, pose, shape, background, antialiased, *inputs)
     return image, alpha
 
 
 def _check(name: str, tensor: Tensor, size: tuple[int, ...]) -> None:
+    import torch
+
     if tensor.device.type != "cpu" or tensor.dtype != torch.float32 or tensor.shape != size:
         raise InputError(
             "rasterize",
@@ -82,53 +81,67 @@ class _Lease:
         self._renderer.give_back(self.rasterizer)
 
 
-class _Rasterize(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        renderer: CpuRenderer,
-        pose: Pose,
-        shape: tuple[int, int],
-        background: Background,
-        antialiased: bool,
-        *inputs: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        scene = [tensor.detach().contiguous() for tensor in inputs[:5]]
-        image, alpha = torch.empty(*shape, 3), torch.empty(shape)
-        ctx.lease = _Lease(renderer)
-        ctx.lease.rasterizer.forward(
-            *(tensor.numpy() for tensor in scene),
-            *pose,
-            background=background,
-            antialiased=antialiased,
-            image=image.numpy(),
-            alpha=alpha.numpy(),
-        )
-        ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*scene, image, alpha)
-        return image, alpha
+@cache
+def _function() -> Any:
+    """The torch function; made when it is first wanted, because torch is imported lazily."""
+    import torch
+    from torch.autograd.function import once_differentiable
 
-    @staticmethod
-    @once_differentiable
-    def backward(
-        ctx: Any, by_image: Tensor | None, by_alpha: Tensor | None
-    ) -> tuple[Tensor | None, ...]:
-        *scene, image, alpha = ctx.saved_tensors
-        needed = ctx.needs_input_grad[-len(NAMES) :]
-        by_image = torch.zeros_like(image) if by_image is None else by_image.contiguous()
-        geometry = any(needed[:GEOMETRY]) or needed[-1]
-        out: list[Tensor | None] = [
-            torch.empty_like(tensor) if geometry or name == "sh" else None
-            for name, tensor in zip(NAMES[:-1], scene, strict=True)
-        ]
-        out.append(torch.empty(len(scene[0]), 2) if needed[-1] else None)
-        ctx.lease.rasterizer.backward(
-            *(tensor.numpy() for tensor in (*scene, image, alpha, by_image)),
-            None if by_alpha is None else by_alpha.contiguous().numpy(),
-            **{
-                f"by_{name}": None if tensor is None else tensor.numpy()
-                for name, tensor in zip(NAMES, out, strict=True)
-            },
-        )
-        gradients = (tensor if need else None for tensor, need in zip(out, needed, strict=True))
-        return (None,) * (len(ctx.needs_input_grad) - len(NAMES)) + tuple(gradients)
+    class Rasterize(torch.autograd.Function):
+        forward = staticmethod(_forward)
+        backward = staticmethod(once_differentiable(_backward))
+
+    return Rasterize
+
+
+def _forward(
+    ctx: Any,
+    renderer: CpuRenderer,
+    pose: Pose,
+    shape: tuple[int, int],
+    background: Background,
+    antialiased: bool,
+    *inputs: Tensor,
+) -> tuple[Tensor, Tensor]:
+    import torch
+
+    scene = [tensor.detach().contiguous() for tensor in inputs[:5]]
+    image, alpha = torch.empty(*shape, 3), torch.empty(shape)
+    ctx.lease = _Lease(renderer)
+    ctx.lease.rasterizer.forward(
+        *(tensor.numpy() for tensor in scene),
+        *pose,
+        background=background,
+        antialiased=antialiased,
+        image=image.numpy(),
+        alpha=alpha.numpy(),
+    )
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(*scene, image, alpha)
+    return image, alpha
+
+
+def _backward(
+    ctx: Any, by_image: Tensor | None, by_alpha: Tensor | None
+) -> tuple[Tensor | None, ...]:
+    import torch
+
+    *scene, image, alpha = ctx.saved_tensors
+    needed = ctx.needs_input_grad[-len(NAMES) :]
+    by_image = torch.zeros_like(image) if by_image is None else by_image.contiguous()
+    geometry = any(needed[:GEOMETRY]) or needed[-1]
+    out: list[Tensor | None] = [
+        torch.empty_like(tensor) if geometry or name == "sh" else None
+        for name, tensor in zip(NAMES[:-1], scene, strict=True)
+    ]
+    out.append(torch.empty(len(scene[0]), 2) if needed[-1] else None)
+    ctx.lease.rasterizer.backward(
+        *(tensor.numpy() for tensor in (*scene, image, alpha, by_image)),
+        None if by_alpha is None else by_alpha.contiguous().numpy(),
+        **{
+            f"by_{name}": None if tensor is None else tensor.numpy()
+            for name, tensor in zip(NAMES, out, strict=True)
+        },
+    )
+    gradients = (tensor if need else None for tensor, need in zip(out, needed, strict=True))
+    return (None,) * (len(ctx.needs_input_grad) - len(NAMES)) + tuple(gradients)

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscompress.cameras import Camera
+from gscompress.errors import InputError
 from gscompress.gaussians import Array, Gaussians
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Progress", "Render", "Renderer", "Scores"]
+__all__ = ["BLACK", "Background", "Progress", "Render", "Renderer", "Scores", "is_antialiased"]
 
 Progress = Callable[[int, int], None]
 """Called with (views done, views in all)."""
@@ -96,3 +97,20 @@ class Renderer(Protocol):
     def synchronize(self) -> None:
         """Wait until everything asked of the device is done (for timing)."""
         ...
+
+
+def is_antialiased(scene: Gaussians) -> bool:
+    """Whether the scene is to be rendered antialiased.
+
+    Raises:
+        InputError: We do not have the rasterization that the scene was trained for.
+    """
+    if scene.mode not in ("default", "mip"):
+        raise InputError(
+            "Gaussians",
+            "mode",
+            found=scene.mode,
+            expected="default or mip",
+            remedy="Scenes of flat Gaussians can be converted and compressed, but not rendered.",
+        )
+    return scene.mode == "mip"

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from gscompress import _native
 from gscompress.cameras import Camera
-from gscompress.errors import ConfigError, InputError
+from gscompress.errors import ConfigError
 from gscompress.gaussians import Array, Gaussians
-from gscompress.render.base import BLACK, Background, Progress, Render, Scores
+from gscompress.render._autograd import rasterize
+from gscompress.render.base import BLACK, Background, Progress, Render, Scores, is_antialiased
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -128,9 +129,7 @@ class CpuRenderer:
         means2d: Tensor | None = None,  # [N, 2]
     ) -> tuple[Tensor, Tensor]:
         """Differentiable rendering of float32 tensors on the CPU; see Renderer.rasterize."""
-        from gscompress.render import _autograd
-
-        return _autograd.rasterize(
+        return rasterize(
             self,
             (means, quats, scales, opacities, sh, means2d),
             _pose(camera),
@@ -161,23 +160,6 @@ class CpuRenderer:
     def give_back(self, rasterizer: _native.Rasterizer) -> None:
         """Let others use it."""
         self._idle.append(rasterizer)
-
-
-def is_antialiased(scene: Gaussians) -> bool:
-    """Whether the scene is to be rendered antialiased.
-
-    Raises:
-        InputError: We do not have the rasterization that the scene was trained for.
-    """
-    if scene.mode not in ("default", "mip"):
-        raise InputError(
-            "Gaussians",
-            "mode",
-            found=scene.mode,
-            expected="default or mip",
-            remedy="Scenes of flat Gaussians can be converted and compressed, but not rendered.",
-        )
-    return scene.mode == "mip"
 
 
 Pose = tuple[NDArray[np.float64], tuple[float, float, float, float]]

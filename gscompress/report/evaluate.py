@@ -73,6 +73,14 @@ def evaluate(
 
     Raises:
         InputError: A file is missing or damaged, a photo is missing, or the split leaves no camera.
+
+    Example:
+        >>> import gscompress as gs
+        >>> scene = gs.load("scenes/demo.ply")
+        >>> back = gs.decompress(gs.compress(scene, "fast").to_bytes())
+        >>> report = gs.evaluate(scene, back, "scenes/cameras.json", pictures=False)
+        >>> report.psnr > 30
+        True
     """
     selection = select_cameras(cameras, split)
     chosen = selection.cameras

@@ -222,6 +222,8 @@ def test_damaged_streams_are_refused_or_decode(group):
         (lambda: Log(step=0), "step"),
         (lambda: Log(flatness=1), "flatness"),
         (lambda: Rotation24(step=-1), "step"),
+        (lambda: YCoCg(adapt=9), "adapt"),
+        (lambda: Log(adapt=-1), "adapt"),
         (lambda: YCoCg(rounding=0.6), "rounding"),
         (lambda: YCoCg(sh_step=float("nan")), "sh_step"),
         (lambda: Classes(octaves=0), "octaves"),

@@ -170,7 +170,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--cameras", type=Path, help="default: what lies beside the scene")
     parser.add_argument("--images", type=Path, help="folder of photos")
     parser.add_argument("--presets", default=PRESETS, help=f"default: {PRESETS}")
-    parser.add_argument("--only", default="", help="peers whose name holds this; '-' for none")
+    parser.add_argument("--only", default="", help="peers whose name holds this; none for no peer")
     parser.add_argument("--slow", action="store_true", help="also peers that take minutes")
     parser.add_argument("--npm", type=Path, help="folder for npm packages; default: temporary")
     parser.add_argument("--work", type=Path, help="keep the files here; default: temporary")
@@ -183,7 +183,7 @@ def _rows(bench: Bench, options: argparse.Namespace, node: NodeTools) -> Iterato
     for preset in filter(None, options.presets.split(",")):
         yield bench.ours(preset)
     for number, peer in enumerate(all_peers(node)):
-        if options.only not in peer.name:
+        if options.only == "none" or options.only not in peer.name:
             continue
         if peer.slow and not options.slow:
             yield Row(peer.name, note=peer.note, skipped="slow; ask for it with --slow")
@@ -194,7 +194,7 @@ def _rows(bench: Bench, options: argparse.Namespace, node: NodeTools) -> Iterato
 def _cells(row: Row) -> list[str]:
     if row.bytes is None:
         return [row.tool, f"skipped: {row.skipped}", "", "", "", "", "", row.note]
-    photos = "" if row.photo_psnr is None else f"{row.photo_psnr:.2f} ({row.photo_drop:.2f})"
+    photos = "" if row.photo_psnr is None else f"{row.photo_psnr:.2f} ({row.photo_drop:z.2f})"
     return [
         row.tool,
         f"{row.bytes:,}",

@@ -1,35 +1,15 @@
 #include "plane_kernel.h"
 
+#include "plane_math.h"
+
 namespace gscompress {
 namespace {
-
-int bit_width(uint32_t x) { return x == 0 ? 0 : 32 - __builtin_clz(x); }
-
-int bucket(uint32_t x) {  // 0, 1, 2, 3-4, 5-8, 9-16, 17-32, more
-  if (x < 3) return static_cast<int>(x);
-  const int b = bit_width(x - 1) + 1;
-  return b < 7 ? b : 7;
-}
-
-uint32_t magnitude_of(int32_t x) {
-  return x < 0 ? 0u - static_cast<uint32_t>(x) : static_cast<uint32_t>(x);
-}
 
 // Fine near 0, then in steps of eight: 0..30.
 int level_of(int32_t a) {
   const uint32_t m = magnitude_of(a);
   const int size = static_cast<int>(m < 8 ? m : m < 64 ? 7 + m / 8 : 15);
   return a < 0 ? 15 - size : 15 + size;
-}
-
-uint32_t distance(int32_t a, int32_t b) {
-  const int64_t d = static_cast<int64_t>(a) - b;
-  return static_cast<uint32_t>(d < 0 ? -d : d);
-}
-
-// A sum in quarters, of which the past fades by a quarter at each step.
-uint16_t fade(uint16_t sum, uint32_t added) {
-  return static_cast<uint16_t>(sum - sum / 4u + 4 * (added < 255 ? added : 255));
 }
 
 struct EncodeBit {
@@ -128,13 +108,11 @@ bool code_plane(const PlaneJob& job, CodeBit code_bit, Check check) {
     }
     const int32_t a = i ? job.values[job.references[2 * i]] : 0;
     set_contexts(job, i, a, coder);
-    const uint32_t predicted =
-        (job.disagreement[i] >> 2) <= job.trust ? static_cast<uint32_t>(a) : 0;
-    const int32_t residual =
-        coder(static_cast<int32_t>(static_cast<uint32_t>(job.values[i]) - predicted));
+    const int32_t predicted = (job.disagreement[i] >> 2) <= job.trust ? a : 0;
+    const int32_t residual = coder(wrapped_difference(job.values[i], predicted));
     if (coder.broken) return false;
     job.residuals[i] = residual;
-    job.values[i] = static_cast<int32_t>(predicted + static_cast<uint32_t>(residual));
+    job.values[i] = wrapped_sum(predicted, residual);
     job.energy[i] = fade(job.energy[i], magnitude_of(job.values[i]));
     job.disagreement[i] = fade(job.disagreement[i], distance(job.values[i], a));
   }

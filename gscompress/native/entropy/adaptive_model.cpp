@@ -1,6 +1,4 @@
-// Adaptive model: each table counts the tokens it has seen and is rebuilt from the counts, first often,
-// then every kShortestWait to kLongestWait tokens. A table's counts are mixed with those of all tables (weighing
-// kPriorCounts tokens), so that a context that is new or rare behaves like the average one.
+// Adaptive model: tables that learn (learner.h), nothing stored but what they start from.
 // Stream: varint size of the head, head, states, words (rans.h).
 #include <algorithm>
 #include <array>
@@ -13,6 +11,7 @@
 #include "coder.h"
 #include "head.h"
 #include "lanes.h"
+#include "learner.h"
 #include "rans.h"
 #include "scheme.h"
 
@@ -20,14 +19,7 @@ namespace gscompress::entropy {
 
 namespace {
 
-constexpr std::uint32_t kPriorCounts = 16;
-constexpr std::uint32_t kShapeCounts = 4;  // weight of the starting shape in the counts of all
-constexpr std::uint32_t kLongestWait = 128;
-constexpr std::uint32_t kShortestWait = 32;  // for a table that has been rebuilt kYoung times
-constexpr std::uint32_t kYoung = 32;
 constexpr int kSlopeBits = 5;
-constexpr int kWindows = 4;
-constexpr std::array<std::uint32_t, kWindows> kWindow = {1u << 7, 1u << 9, 1u << 11, 1u << 20};
 
 struct Head {
   StreamShape shape;
@@ -54,75 +46,8 @@ void code_head(Coder& coder, Head& head) {
   head.window = static_cast<int>(coder.raw(2, static_cast<std::uint32_t>(head.window)));
 }
 
-std::uint32_t shape_weight(std::uint32_t line, int slope) {
-  const int top = Level::count(3) - 1;
-  return Level::weight(std::max(1, top - slope * static_cast<int>(line)), 3);
-}
-
-// Counts of all tables, by line: the number of a token among the used ones.
-class Learner {
- public:
-  struct Table {
-    std::array<std::uint32_t, kMaxTokens> counts{};
-    std::uint32_t total = 0;
-    std::uint32_t wait = 0;  // tokens until the next rebuild; 0: never built
-    std::uint32_t age = 0;   // rebuilds so far
-  };
-
-  explicit Learner(const Head& head) : window_(kWindow[static_cast<std::size_t>(head.window)]) {
-    for (int t = 0; t < kMaxTokens; ++t) {
-      if (head.used[t]) tokens_.push_back(static_cast<std::uint8_t>(t));
-    }
-    std::uint64_t sum = 0;
-    shape_.resize(tokens_.size());
-    for (std::uint32_t k = 0; k < shape_.size(); ++k) sum += shape_weight(k, head.slope);
-    for (std::uint32_t k = 0; k < shape_.size(); ++k) {
-      shape_[k] = (std::uint64_t{shape_weight(k, head.slope)} << 8) * kShapeCounts / sum;
-    }
-  }
-
-  // Counts a token; true when the table is due to be rebuilt.
-  bool count(Table& table, std::size_t line) {
-    ++table.counts[line];
-    ++table.total;
-    ++all_.counts[line];
-    ++all_.total;
-    return --table.wait == 0;
-  }
-
-  // Frequencies by line.
-  Freqs rebuild(Table& table) {
-    if (table.total >= window_) halve(table);
-    if (all_.total >= kWindow.back()) halve(all_);
-    table.wait = std::clamp(table.total / 8, table.age < kYoung ? 1u : kShortestWait, kLongestWait);
-    ++table.age;
-    Weights weights;
-    const std::uint64_t share = (std::uint64_t{kPriorCounts} << 32) / (all_.total + kShapeCounts);
-    for (std::size_t line = 0; line < tokens_.size(); ++line) {
-      const std::uint64_t all = (std::uint64_t{all_.counts[line]} << 8) + shape_[line];
-      weights[line] = (std::uint64_t{table.counts[line]} << 16) + (all * share >> 24) + 1;
-    }
-    return normalise(weights, tokens_.size());
-  }
-
-  const std::vector<std::uint8_t>& tokens() const { return tokens_; }
-
- private:
-  void halve(Table& table) const {
-    table.total = 0;
-    for (std::size_t line = 0; line < tokens_.size(); ++line) {
-      table.counts[line] >>= 1;
-      table.total += table.counts[line];
-    }
-  }
-
-  std::uint32_t window_;
-  std::vector<std::uint8_t> tokens_;    // [lines]
-  std::vector<std::uint64_t> shape_;    // [lines] starting counts in units of 2^-8
-  Table all_;
-};
-
-// --- encoding -------------------------------------------------------------------------------------
+// --- encoding
+// -------------------------------------------------------------------------------------
 
 struct Slots {
   std::uint16_t start;
@@ -149,7 +74,7 @@ std::uint64_t learn_all(const Head& head, const Input& input, Slots* slots) {
     Learner::Table table;
     std::array<Slots, kMaxTokens> slots;
   };
-  Learner learner(head);
+  Learner learner(head.used, head.slope, head.window);
   std::array<std::uint8_t, kMaxTokens> line_of{};
   for (std::size_t line = 0; line < learner.tokens().size(); ++line) {
     line_of[learner.tokens()[line]] = static_cast<std::uint8_t>(line);
@@ -206,7 +131,8 @@ int best_slope(const Counts& all, const Head& head) {
 struct Choice {
   std::unique_ptr<Slots[]> slots;
   int window = 0;
-  std::uint64_t bits = std::numeric_limits<std::uint64_t>::max();  // of the tokens, without stored bits
+  std::uint64_t bits =
+      std::numeric_limits<std::uint64_t>::max();  // of the tokens, without stored bits
 };
 
 // From the longest window down as long as that pays.
@@ -224,14 +150,15 @@ Choice best_window(Head head, const Input& input) {
   return best;
 }
 
-// --- decoding -------------------------------------------------------------------------------------
+// --- decoding
+// -------------------------------------------------------------------------------------
 
 class Decoder {
  public:
   Decoder(const Head& head, std::span<const std::uint16_t> contexts)
       : head_(head),
         contexts_(contexts),
-        learner_(head),
+        learner_(head.used, head.slope, head.window),
         codings_(std::make_unique_for_overwrite<Coding[]>(head.shape.tables)) {
     for (std::size_t k = 0; k < head.shape.tables; ++k) codings_[k].counts = {};
   }

@@ -1,6 +1,6 @@
-// Binary model: each value as adaptive binary decisions, every decision with a model of its own in each
-// context: is it zero, its sign, its magnitude in unary up to kUnary, then Exp-Golomb.
-// Stream: all range-coded: bias, number of contexts, rates, values, check byte.
+// Binary model: each value as adaptive binary decisions, every decision with a model of its own in
+// each context: is it zero, its sign, its magnitude in unary up to kUnary, then Exp-Golomb. Stream:
+// all range-coded: bias, number of contexts, rates, values, check byte.
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -24,8 +24,8 @@ constexpr int kCheckBits = 8;
 constexpr int kRateBits = 2;
 constexpr std::size_t kTrial = 1u << 14;  // values on which the rates are tried
 
-// P(one) as the mean of two averages in units of 2^-22: a fast one, whose steps shrink to 2^-Fast, and
-// a slow one. While they are new, both are about the plain mean of what they have seen.
+// P(one) as the mean of two averages in units of 2^-22: a fast one, whose steps shrink to 2^-Fast,
+// and a slow one. While they are new, both are about the plain mean of what they have seen.
 template <int Fast, int Slow>
 class LearningBit {
  public:
@@ -51,8 +51,8 @@ class LearningBit {
   std::uint16_t seen_ = 0;
 };
 
-// Magnitudes beyond the unary part: bits of value + 1 below its leading one in unary, then these bits,
-// the first kTree of them with models that know the ones before.
+// Magnitudes beyond the unary part: bits of value + 1 below its leading one in unary, then these
+// bits, the first kTree of them with models that know the ones before.
 template <class Bit>
 class TailModel {
  public:
@@ -126,10 +126,14 @@ class ContextModels {
 template <class Run>
 auto with_rates(std::uint32_t rates, Run run) {
   switch (rates) {
-    case 0: return run(LearningBit<4, 7>{});
-    case 1: return run(LearningBit<5, 8>{});
-    case 2: return run(LearningBit<6, 10>{});
-    default: return run(LearningBit<7, 12>{});
+    case 0:
+      return run(LearningBit<4, 7>{});
+    case 1:
+      return run(LearningBit<5, 8>{});
+    case 2:
+      return run(LearningBit<6, 10>{});
+    default:
+      return run(LearningBit<7, 12>{});
   }
 }
 

@@ -9,7 +9,8 @@ namespace gscompress::entropy {
 namespace {
 
 constexpr std::size_t kPairwise = 96;  // up to so many groups all pairs are looked at
-constexpr std::int64_t kTableBits = 6;  // a table's price: fixed part, and per token in quarter bits
+constexpr std::int64_t kTableBits =
+    6;  // a table's price: fixed part, and per token in quarter bits
 constexpr std::int64_t kTokenQuarterBits = 11;
 
 struct Group {
@@ -21,8 +22,8 @@ struct Group {
 std::int64_t cost(const Counts& counts) {
   const auto used = static_cast<std::int64_t>(
       std::count_if(counts.begin(), counts.end(), [](std::uint32_t c) { return c != 0; }));
-  return static_cast<std::int64_t>(entropy_cost(counts)) +
-         (kTableBits << kLogBits) + ((kTokenQuarterBits * used) << (kLogBits - 2));
+  return static_cast<std::int64_t>(entropy_cost(counts)) + (kTableBits << kLogBits) +
+         ((kTokenQuarterBits * used) << (kLogBits - 2));
 }
 
 Counts sum(const Counts& a, const Counts& b) {
@@ -77,8 +78,8 @@ void join_pairs(std::vector<Group>& groups) {
     for (std::size_t k = 0; k < n; ++k) {
       gains[std::min(k, b) * n + std::max(k, b)] = std::numeric_limits<std::int64_t>::min();
       if (k != a && alive[k]) {
-        gains[std::min(k, a) * n + std::max(k, a)] = gain(groups[std::min(k, a)],
-                                                          groups[std::max(k, a)]);
+        gains[std::min(k, a) * n + std::max(k, a)] =
+            gain(groups[std::min(k, a)], groups[std::max(k, a)]);
       }
     }
   }

@@ -36,7 +36,8 @@ Bytes encode(const Input& input, Model model);
 // The number of values that the stream says it holds.
 std::size_t stored_count(std::span<const std::uint8_t> data);
 
-// Fills `out`; throws CorruptStream unless the stream is one of out.size() values in these contexts.
+// Fills `out`; throws CorruptStream unless the stream is one of out.size() values in these
+// contexts.
 void decode(std::span<const std::uint8_t> data, std::span<const std::uint16_t> contexts,
             std::span<std::int32_t> out);
 

@@ -68,7 +68,8 @@ Freqs normalise(const Weights& weights, std::size_t size) {
     left -= freqs[k];
   }
   while (left != 0) {  // the largest pays for the rounding of all; a second round is rare
-    auto& largest = *std::max_element(freqs.begin(), freqs.begin() + static_cast<std::ptrdiff_t>(size));
+    auto& largest =
+        *std::max_element(freqs.begin(), freqs.begin() + static_cast<std::ptrdiff_t>(size));
     const std::int32_t change = left > 0 ? left : std::max(left, -((largest + 1) / 2));
     largest = static_cast<std::uint16_t>(largest + change);
     left -= change;

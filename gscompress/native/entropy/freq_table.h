@@ -21,8 +21,8 @@ using Freqs = std::array<std::uint16_t, kMaxTokens>;    // sum to kProbScale
 // same on both sides. Only the first `size` weights count; at least one of them must be above 0.
 Freqs normalise(const Weights& weights, std::size_t size = kMaxTokens);
 
-// One line of a decoding table: slots start .. start + freq - 1 mean `code`, which is a folded number
-// or, from kEscape on, kEscape + a token with stored bits.
+// One line of a decoding table: slots start .. start + freq - 1 mean `code`, which is a folded
+// number or, from kEscape on, kEscape + a token with stored bits.
 struct DecodeEntry {
   std::uint16_t start;
   std::uint16_t freq;

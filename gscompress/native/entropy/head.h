@@ -19,8 +19,8 @@ using HeadBit = BitModel<4, 6>;
 
 struct StreamShape {
   TokenScheme scheme;
-  int max_tokens = 1;                         // tokens 0 .. max_tokens - 1 may occur
-  std::vector<std::uint8_t> table_of = {0};   // [contexts]; tables are numbered by first appearance
+  int max_tokens = 1;                        // tokens 0 .. max_tokens - 1 may occur
+  std::vector<std::uint8_t> table_of = {0};  // [contexts]; tables are numbered by first appearance
   std::size_t tables = 1;
 };
 
@@ -76,8 +76,8 @@ void code_map(Coder& coder, StreamShape& shape) {
   }
 }
 
-// Weights in steps of 2^-s octaves. Level 0: none. Level 1 + (e << s) + m: (2^s + m) << e, in units of
-// 2^-s, so that 2^kWeightBits is a probability of one.
+// Weights in steps of 2^-s octaves. Level 0: none. Level 1 + (e << s) + m: (2^s + m) << e, in units
+// of 2^-s, so that 2^kWeightBits is a probability of one.
 struct Level {
   static constexpr int kWeightBits = 15;
   static int count(int s) { return (kWeightBits << s) + 2; }  // levels up to a probability of one

@@ -18,7 +18,8 @@ namespace gscompress::entropy {
 inline constexpr std::uint32_t kRangeBottom = 1u << 24;
 inline constexpr int kRawBits = 8;  // equally likely bits coded at a time
 
-// P(one) as the mean of two exponential averages: a fast one that follows, a slow one that is exact.
+// P(one) as the mean of two exponential averages: a fast one that follows, a slow one that is
+// exact.
 template <int Fast, int Slow>
 struct BitModel {
   std::uint16_t fast = 0x8000;
@@ -188,7 +189,8 @@ class RangeDecoder {
   std::uint32_t code_ = 0;
 };
 
-// --- numbers on top of bits; `Coder` is RangeEncoder or RangeDecoder ------------------------------
+// --- numbers on top of bits; `Coder` is RangeEncoder or RangeDecoder
+// ------------------------------
 
 // An unsigned number: unary count of its bits (adaptive), then the bits below the leading one.
 template <class Bit>

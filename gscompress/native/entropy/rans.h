@@ -1,8 +1,9 @@
 // Interleaved rANS (J. Duda, arXiv:1311.2540): 32-bit states, 16-bit words, 14-bit probabilities.
 //
-// Symbol i belongs to lane i mod Lanes. The encoder runs backwards and writes words from the end, so
-// that the decoder runs forwards. A token that leaves bits to be stored is followed, in its lane, by
-// these bits, at most 14 at a time. All states begin and end at kStateFloor, which the decoder checks.
+// Symbol i belongs to lane i mod Lanes. The encoder runs backwards and writes words from the end,
+// so that the decoder runs forwards. A token that leaves bits to be stored is followed, in its
+// lane, by these bits, at most 14 at a time. All states begin and end at kStateFloor, which the
+// decoder checks.
 #pragma once
 
 #include <array>
@@ -19,7 +20,8 @@ namespace gscompress::entropy {
 inline constexpr std::uint32_t kStateFloor = 1u << 16;
 inline constexpr int kRawChunk = 14;  // bits stored at a time
 
-// --- decoding -------------------------------------------------------------------------------------
+// --- decoding
+// -------------------------------------------------------------------------------------
 
 struct WordReader {
   const std::uint8_t* next;
@@ -109,7 +111,8 @@ void decode_values(ByteReader& in, Model& model, const TokenScheme& scheme,
   if (words.next != words.end) throw CorruptStream("bytes are left over");
 }
 
-// --- encoding -------------------------------------------------------------------------------------
+// --- encoding
+// -------------------------------------------------------------------------------------
 
 // Words written from the end of a buffer towards its beginning.
 class WordWriter {

@@ -54,9 +54,8 @@ TokenScheme choose_scheme(std::span<const std::int32_t> values) {
       if (scheme.token(largest) >= kMaxTokens) continue;
       const std::uint64_t bits = cost(some, scheme);
       // A little is not worth a bias (kept at 0 where it can be, for the readers of dumps).
-      const std::uint64_t slack = best_cost == std::numeric_limits<std::uint64_t>::max()
-                                      ? 0
-                                      : best_cost >> 10;
+      const std::uint64_t slack =
+          best_cost == std::numeric_limits<std::uint64_t>::max() ? 0 : best_cost >> 10;
       if (bits + slack < best_cost) {
         best_cost = bits;
         best = scheme;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <limits>
 
 #include "head.h"
@@ -70,8 +71,8 @@ std::size_t zero_context(const Levels& levels, int t, const Table* previous) {
 }
 
 template <class Coder>
-void code_table(Coder& coder, TableModels& models, Table& table, const Table* previous, int max_tokens,
-                int s) {
+void code_table(Coder& coder, TableModels& models, Table& table, const Table* previous,
+                int max_tokens, int s) {
   const int expected = previous != nullptr ? previous->tokens : max_tokens;
   const bool longer = coder.bit(models.longer, table.tokens > expected);
   const auto difference = static_cast<std::int64_t>(
@@ -131,13 +132,14 @@ Freqs freqs_of(const Table& table, int s) {
   return normalise(weights);
 }
 
-// --- the encoder's choices ------------------------------------------------------------------------
+// --- the encoder's choices
+// ------------------------------------------------------------------------
 
 // About what a level costs to code, in units of 2^-16 bits, by its distance from the guess.
 std::int64_t residual_cost(int distance) {
-  return distance == 0 ? std::int64_t{1} << kLogBits
-                       : (std::int64_t{2} << kLogBits) +
-                             2 * log2_fixed(static_cast<std::uint32_t>(distance));
+  return distance == 0
+             ? std::int64_t{1} << kLogBits
+             : (std::int64_t{2} << kLogBits) + 2 * log2_fixed(static_cast<std::uint32_t>(distance));
 }
 
 // Cost of coding `count` of `total` symbols with a weight, up to a constant: the Poisson divergence
@@ -151,12 +153,12 @@ std::int64_t symbol_cost(std::uint32_t count, std::uint64_t total, std::uint32_t
 
 int nearest_level(std::uint32_t count, std::uint64_t total, int s) {
   const std::uint64_t target = (std::uint64_t{count} << (kWeightBits + s)) / total;
-  int level = 1;
-  while (level + 1 < Level::count(s) &&
-         std::uint64_t{Level::weight(level, s)} + Level::weight(level + 1, s) <= 2 * target) {
-    ++level;
-  }
-  return level;
+  const int e = static_cast<int>(std::bit_width(target)) - 1 - s;
+  if (e < 0) return 1;
+  const int below = 1 + (e << s) + static_cast<int>((target >> e) - (1u << s));
+  if (below + 1 == Level::count(s)) return below;
+  const std::uint64_t middle = std::uint64_t{Level::weight(below, s)} + Level::weight(below + 1, s);
+  return middle <= 2 * target ? below + 1 : below;
 }
 
 Table choose_levels(const Counts& counts, const Table* previous, int s) {

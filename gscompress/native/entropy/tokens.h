@@ -1,8 +1,9 @@
 // Values as tokens: at most 256 tokens cover every int32.
 //
-// A value minus a bias is folded to an unsigned number u (0, -1, 1, -2, ... -> 0, 1, 2, 3, ...). Below
-// 2^direct_bits the token is u itself. Above, the token holds the position of the leading one, the
-// `mantissa_bits` after it and the lowest bit (the sign); the bits in between are stored as they are.
+// A value minus a bias is folded to an unsigned number u (0, -1, 1, -2, ... -> 0, 1, 2, 3, ...).
+// Below 2^direct_bits the token is u itself. Above, the token holds the position of the leading
+// one, the `mantissa_bits` after it and the lowest bit (the sign); the bits in between are stored
+// as they are.
 #pragma once
 
 #include <bit>
@@ -12,13 +13,9 @@ namespace gscompress::entropy {
 
 inline constexpr int kMaxTokens = 256;
 
-inline std::uint32_t fold(std::uint32_t value) {
-  return (value << 1) ^ (0u - (value >> 31));
-}
+inline std::uint32_t fold(std::uint32_t value) { return (value << 1) ^ (0u - (value >> 31)); }
 
-inline std::uint32_t unfold(std::uint32_t folded) {
-  return (folded >> 1) ^ (0u - (folded & 1u));
-}
+inline std::uint32_t unfold(std::uint32_t folded) { return (folded >> 1) ^ (0u - (folded & 1u)); }
 
 struct TokenScheme {
   std::uint32_t bias = 0;  // two's complement, arithmetic modulo 2^32
@@ -31,23 +28,19 @@ struct TokenScheme {
     return fold(static_cast<std::uint32_t>(value) - bias);
   }
 
-  std::int32_t value(std::uint32_t u) const {
-    return static_cast<std::int32_t>(unfold(u) + bias);
-  }
+  std::int32_t value(std::uint32_t u) const { return static_cast<std::int32_t>(unfold(u) + bias); }
 
   std::uint32_t token(std::uint32_t u) const {
     if (u < direct()) return u;
     const int exponent = 31 - std::countl_zero(u);
-    const std::uint32_t mantissa =
-        (u >> (exponent - mantissa_bits)) & ((1u << mantissa_bits) - 1);
+    const std::uint32_t mantissa = (u >> (exponent - mantissa_bits)) & ((1u << mantissa_bits) - 1);
     return direct() + (static_cast<std::uint32_t>(exponent - direct_bits) << (mantissa_bits + 1)) +
            (mantissa << 1) + (u & 1u);
   }
 
   // How many bits a token of `token >= direct()` leaves to be stored as they are; 0..28.
   int raw_bits(std::uint32_t token) const {
-    const auto exponent =
-        static_cast<int>((token - direct()) >> (mantissa_bits + 1)) + direct_bits;
+    const auto exponent = static_cast<int>((token - direct()) >> (mantissa_bits + 1)) + direct_bits;
     return exponent - mantissa_bits - 1;
   }
 

@@ -5,6 +5,7 @@
 
 #include "../arrays.h"
 #include "bits.h"
+#include "colour.h"
 #include "morton.h"
 #include "neighbours.h"
 
@@ -96,6 +97,35 @@ auto unpack(nb::bytes data, Vector<uint8_t> widths) {
   return values;
 }
 
+using Colours = nb::ndarray<const float, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu>;
+using Levels = nb::ndarray<const int32_t, nb::shape<3, -1, -1>, nb::c_contig, nb::device::cpu>;
+
+auto to_levels(Colours rgb, size_t first, size_t last, Vector<double> steps, double chroma,
+               double rounding) {
+  const size_t n = rgb.shape(0);
+  if (steps.shape(0) != n || first > last || last > rgb.shape(1)) {
+    throw std::invalid_argument("steps is not [count], or the terms are out of range");
+  }
+  auto levels = new_array<int32_t>({3, last - first, n});
+  {
+    nb::gil_scoped_release release;
+    quantize_ycocg(rgb.data(), n, rgb.shape(1), first, last, {steps.data(), chroma, rounding},
+                   levels.data());
+  }
+  return levels;
+}
+
+void from_levels(Levels levels, Vector<double> steps, double chroma, size_t first,
+                 nb::ndarray<float, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu> rgb) {
+  const size_t n = rgb.shape(0), last = first + levels.shape(1);
+  if (steps.shape(0) != n || levels.shape(2) != n || last > rgb.shape(1)) {
+    throw std::invalid_argument("levels, steps and rgb do not fit");
+  }
+  nb::gil_scoped_release release;
+  dequantize_ycocg(levels.data(), n, rgb.shape(1), first, last, {steps.data(), chroma, 0.0},
+                   rgb.data());
+}
+
 }  // namespace
 
 void bind_geometry(nb::module_& m) {
@@ -104,6 +134,10 @@ void bind_geometry(nb::module_& m) {
   m.def("nearest_before", &neighbours, nb::arg("positions"), nb::arg("window"));
   m.def("resolve_references", &resolve, nb::arg("residuals"), nb::arg("references"),
         nb::arg("trusted"), nb::arg("used"));
+  m.def("quantize_ycocg", &to_levels, nb::arg("rgb"), nb::arg("first"), nb::arg("last"),
+        nb::arg("steps"), nb::arg("chroma"), nb::arg("rounding"));
+  m.def("dequantize_ycocg", &from_levels, nb::arg("levels"), nb::arg("steps"), nb::arg("chroma"),
+        nb::arg("first"), nb::arg("rgb"));
   m.def("pack_bits", &pack, nb::arg("values"), nb::arg("widths"));
   m.def("unpack_bits", &unpack, nb::arg("data"), nb::arg("widths"));
 }

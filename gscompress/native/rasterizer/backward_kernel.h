@@ -67,7 +67,8 @@ inline void backward_tile(const View& view, const TileLists& lists, int tile, co
   BackwardStrip strips[kStrips];
   start_strips(area, image, gradient, strips);
   uint32_t alive = start_tile(area, [&](int s) -> Light& { return strips[s].light; });
-  for_each_pair(lists, tile, alive, [&](Pair pair, const Splat& splat, uint32_t todo) {
+  const SlotWriter<kGradientSlot> writer{slots};
+  for_each_slot(lists, tile, alive, writer, [&](const Splat& splat, uint32_t todo, float* out) {
     const Floats splat_color[3] = {splat.color[0], splat.color[1], splat.color[2]};
     Floats sums[kGradientSlot];
     for (Floats& s : sums) s = Floats(0.0f);
@@ -86,11 +87,8 @@ inline void backward_tile(const View& view, const TileLists& lists, int tile, co
       sums[7] += rows.hy * dx;
       sums[8] += rows.hyy;
     }
-    const size_t slot = size_t{slots.first[pair.splat()]} + pair.high();
-    float* out = slots.values + slot * kGradientSlot;
     sum8(sums, out);
     out[8] = sum(sums[8]);
-    slots.written[slot] = 1;
   });
 }
 
@@ -110,7 +108,8 @@ inline void backward_color_tile(const View& view, const TileLists& lists, int ti
       values[(s * 4 + 1 + c) * kLanes + lane] = gradient.color[3 * pixel + static_cast<size_t>(c)];
   });
   uint32_t alive = start_tile(area, [&](int s) -> Light& { return strips[s].light; });
-  for_each_pair(lists, tile, alive, [&](Pair pair, const Splat& splat, uint32_t todo) {
+  const SlotWriter<kColorSlot> writer{slots};
+  for_each_slot(lists, tile, alive, writer, [&](const Splat& splat, uint32_t todo, float* out) {
     Floats sums[3] = {0.0f, 0.0f, 0.0f};
     for (int half = 0; half < 2; ++half) {
       if (!touches(todo, half)) continue;
@@ -121,9 +120,9 @@ inline void backward_color_tile(const View& view, const TileLists& lists, int ti
         return any(on);
       });
     }
-    const size_t slot = size_t{slots.first[pair.splat()]} + pair.high();
-    for (int c = 0; c < 3; ++c) slots.values[slot * kColorSlot + static_cast<size_t>(c)] = sum(sums[c]);
-    slots.written[slot] = 1;
+    float total[4];
+    sum4(sums[0], sums[1], sums[2], sums[2], total);
+    for (int c = 0; c < 3; ++c) out[c] = total[c];
   });
 }
 

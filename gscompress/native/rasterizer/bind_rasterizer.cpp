@@ -194,6 +194,8 @@ std::vector<std::string> levels() {
 }  // namespace
 
 void bind_rasterizer(nb::module_& m) {
+  // Autograd graphs that are alive when Python ends hold rasterizers: no leak worth a warning.
+  nb::set_leak_warnings(false);
   m.def("simd_levels", &levels,
         "Instruction sets that the rasterizer can use on this machine, best first.");
   nb::class_<Rasterizer>(m, "Rasterizer",

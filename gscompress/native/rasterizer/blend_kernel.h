@@ -40,7 +40,7 @@ inline void blend_tile(const View& view, const TileLists& lists, int tile, const
   const TileArea area(view, tile);
   BlendStrip strips[kStrips];
   uint32_t alive = start_blend(area, strips);
-  for_each_pair(lists, tile, alive, [&](Pair, const Splat& splat, uint32_t todo) {
+  const auto blend = [&](Pair, const Splat& splat, uint32_t todo) {
     const Floats r(splat.color[0]), g(splat.color[1]), b(splat.color[2]);
     for (int half = 0; half < 2; ++half) {
       if (!touches(todo, half)) continue;
@@ -54,7 +54,8 @@ inline void blend_tile(const View& view, const TileLists& lists, int tile, const
         return any(on);
       });
     }
-  });
+  };
+  for_each_pair(lists, tile, alive, blend, [](Pair) {}, [](Pair) {});
   write_tile(view, area, strips, image);
 }
 

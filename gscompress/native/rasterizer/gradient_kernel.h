@@ -35,7 +35,6 @@ GSC_INLINE void sum_slots(const Slots& slots, size_t splat, int lane, GradientBl
   float total[kSize] = {};
   const size_t first = slots.first[splat], end = first + slots.count[splat];
   for (size_t slot = first; slot < end; ++slot) {
-    if (!slots.written[slot]) continue;
     const float* v = slots.values + slot * kSize;
     for (int k = 0; k < kSize; ++k) total[k] += v[k];
   }

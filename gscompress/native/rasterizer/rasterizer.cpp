@@ -88,14 +88,9 @@ Slots Rasterizer::make_slots(int size) {
       sum += splat_counts_.data()[i];
     }
   }
-  float* values = slot_values_.reserve(pair_count_ * static_cast<std::size_t>(size));
-  std::uint8_t* written = slot_written_.reserve(pair_count_);
-  std::fill_n(written, pair_count_, std::uint8_t{0});
   return {.first = first,
           .count = splat_counts_.data(),
-          .values = values,
-          .written = written,
-          .size = size};
+          .values = slot_values_.reserve(pair_count_ * static_cast<std::size_t>(size))};
 }
 
 TileLists Rasterizer::lists() const {

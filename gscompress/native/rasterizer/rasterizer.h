@@ -66,7 +66,6 @@ class Rasterizer {
   Buffer<std::uint64_t> cursors_;  // per thread and tile: where its next pair goes
   Buffer<std::uint32_t> first_slot_;
   Buffer<float> slot_values_;
-  Buffer<std::uint8_t> slot_written_;
 };
 
 }  // namespace gscompress::raster

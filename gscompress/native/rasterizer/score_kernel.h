@@ -7,28 +7,22 @@
 
 namespace gscompress::raster::GSC_SIMD {
 
-// A slot of scores: sum of weights, of their squares, largest weight, hits, removal effect.
+// A slot of scores: sum of weights, of their squares, removal effect, hits, largest weight.
 inline constexpr int kScoreSlot = 5;
 
 struct ScoreLanes {
   Floats sum = 0.0f, squares = 0.0f, largest = 0.0f, effect = 0.0f;
-  int hits = 0;
+  Ints hits{};
 
   GSC_INLINE void add(Floats weight, Floats squared) {
     sum += weight;
     squares += squared;
     largest = max(largest, weight);
-    hits += __builtin_popcount(bits(weight > 0.0f));
+    hits = count(hits, weight > 0.0f);
   }
-  GSC_INLINE void write(Pair pair, const Slots& slots) const {
-    const size_t slot = size_t{slots.first[pair.splat()]} + pair.high();
-    float* out = slots.values + slot * kScoreSlot;
-    out[0] = GSC_SIMD::sum(sum);
-    out[1] = GSC_SIMD::sum(squares);
-    out[2] = GSC_SIMD::largest(largest);
-    out[3] = static_cast<float>(hits);
-    out[4] = GSC_SIMD::sum(effect);
-    slots.written[slot] = 1;
+  GSC_INLINE void write(float* out) const {
+    sum4(sum, squares, effect, to_floats(hits), out);
+    out[4] = GSC_SIMD::largest(largest);
   }
 };
 
@@ -38,7 +32,8 @@ inline void score_tile(const View& view, const TileLists& lists, int tile, const
   const TileArea area(view, tile);
   BlendStrip strips[kStrips];
   uint32_t alive = start_blend(area, strips);
-  for_each_pair(lists, tile, alive, [&](Pair pair, const Splat& splat, uint32_t todo) {
+  const SlotWriter<kScoreSlot> writer{slots};
+  for_each_slot(lists, tile, alive, writer, [&](const Splat& splat, uint32_t todo, float* out) {
     const Floats r(splat.color[0]), g(splat.color[1]), b(splat.color[2]);
     ScoreLanes score;
     for (int half = 0; half < 2; ++half) {
@@ -54,7 +49,7 @@ inline void score_tile(const View& view, const TileLists& lists, int tile, const
         return any(on);
       });
     }
-    score.write(pair, slots);
+    score.write(out);
   });
   write_tile(view, area, strips, image);
 }
@@ -71,7 +66,8 @@ inline void removal_tile(const View& view, const TileLists& lists, int tile, con
     for (int c = 0; c < 3; ++c)
       values[(s * 4 + 1 + c) * kLanes + lane] = image.color[3 * pixel + static_cast<size_t>(c)];
   });
-  for_each_pair(lists, tile, alive, [&](Pair pair, const Splat& splat, uint32_t todo) {
+  const SlotWriter<kScoreSlot> writer{slots};
+  for_each_slot(lists, tile, alive, writer, [&](const Splat& splat, uint32_t todo, float* out) {
     const Floats color[3] = {splat.color[0], splat.color[1], splat.color[2]};
     ScoreLanes score;
     for (int half = 0; half < 2; ++half) {
@@ -93,7 +89,7 @@ inline void removal_tile(const View& view, const TileLists& lists, int tile, con
         return any(on);
       });
     }
-    score.write(pair, slots);
+    score.write(out);
   });
 }
 
@@ -106,13 +102,12 @@ inline void add_scores(const Splat* splats, const Slots& slots, size_t begin, si
     int64_t hits = 0;
     const size_t first = slots.first[i], last = first + slots.count[i];
     for (size_t slot = first; slot < last; ++slot) {
-      if (!slots.written[slot]) continue;
       const float* v = slots.values + slot * kScoreSlot;
       sum += static_cast<double>(v[0]);
       squares += static_cast<double>(v[1]);
-      largest = v[2] > largest ? v[2] : largest;
+      effect += static_cast<double>(v[2]);
       hits += static_cast<int64_t>(v[3]);
-      effect += static_cast<double>(v[4]);
+      largest = v[4] > largest ? v[4] : largest;
     }
     const size_t id = splats[i].id;
     out.weight_sum[id] += sum;

@@ -244,6 +244,17 @@ GSC_INLINE float largest(Floats a) {
 
 #endif  // AVX-512
 
+// counts + 1 in the lanes of m.
+GSC_INLINE Ints count(Ints counts, Mask m) {
+#if defined(__AVX512F__)
+  const auto c = reinterpret_cast<__m512i>(counts.part[0]);
+  const __m512i more = _mm512_mask_add_epi32(c, m.bits, c, _mm512_set1_epi32(1));
+  counts.part[0] = reinterpret_cast<NativeInts>(more);
+#else
+  for (int i = 0; i < kParts; ++i) counts.part[i] -= m.part[i];
+#endif
+  return counts;
+}
 GSC_INLINE Mask operator<(Floats a, Floats b) { return b > a; }
 GSC_INLINE Mask operator<=(Floats a, Floats b) { return b >= a; }
 GSC_INLINE bool any(Mask m) { return bits(m) != 0; }
@@ -296,16 +307,24 @@ GSC_INLINE Floats log2(Floats x) {
 // ---- sums of several vectors ------------------------------------------------------------------
 
 #if defined(__AVX2__)
-// out[i] = sum of the lanes of v[i], i = 0 .. 7, by a tree of shuffles.
+// A vector of 8 lanes with the same sum.
+GSC_INLINE __m256 fold(Floats a) {
+#if defined(__AVX512F__)
+  return _mm256_add_ps(_mm512_castps512_ps256(raw(a)), _mm512_extractf32x8_ps(raw(a), 1));
+#else
+  return raw(a);
+#endif
+}
+// Sums of the lanes of four vectors, by a tree of shuffles.
+GSC_INLINE void sum4(Floats a, Floats b, Floats c, Floats d, float* out) {
+  const __m256 ab = _mm256_hadd_ps(fold(a), fold(b)), cd = _mm256_hadd_ps(fold(c), fold(d));
+  const __m256 s = _mm256_hadd_ps(ab, cd);
+  _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+}
+// Sums of the lanes of v[0] .. v[7].
 GSC_INLINE void sum8(const Floats* v, float* out) {
   __m256 h[8];
-  for (int i = 0; i < 8; ++i) {
-#if defined(__AVX512F__)
-    h[i] = _mm256_add_ps(_mm512_castps512_ps256(raw(v[i])), _mm512_extractf32x8_ps(raw(v[i]), 1));
-#else
-    h[i] = raw(v[i]);
-#endif
-  }
+  for (int i = 0; i < 8; ++i) h[i] = fold(v[i]);
   for (int i = 0; i < 4; ++i) h[i] = _mm256_hadd_ps(h[2 * i], h[2 * i + 1]);
   for (int i = 0; i < 2; ++i) h[i] = _mm256_hadd_ps(h[2 * i], h[2 * i + 1]);
   const __m256 low = _mm256_permute2f128_ps(h[0], h[1], 0x20);
@@ -313,6 +332,12 @@ GSC_INLINE void sum8(const Floats* v, float* out) {
   _mm256_storeu_ps(out, _mm256_add_ps(low, high));
 }
 #else
+GSC_INLINE void sum4(Floats a, Floats b, Floats c, Floats d, float* out) {
+  out[0] = sum(a);
+  out[1] = sum(b);
+  out[2] = sum(c);
+  out[3] = sum(d);
+}
 GSC_INLINE void sum8(const Floats* v, float* out) {
   for (int i = 0; i < 8; ++i) out[i] = sum(v[i]);
 }

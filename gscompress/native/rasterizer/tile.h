@@ -150,17 +150,55 @@ GSC_INLINE bool touches(uint32_t strips, int half) {
   return (strips >> (half * kTile) & 0xffff) != 0;
 }
 
-// The pairs of a tile, front to back, until every pixel is finished: calls visit(pair, splat, strips).
-template <class Visit>
+// The pairs of a tile, front to back: calls visit(pair, splat, strips) for those with strips that are
+// not finished, skip(pair) for the others, and ahead(pair) somewhat before either.
+template <class Visit, class Skip, class Ahead>
 GSC_INLINE void for_each_pair(const TileLists& lists, int tile, const uint32_t& alive,
-                              const Visit& visit) {
-  constexpr int kAhead = 6;
+                              const Visit& visit, const Skip& skip, const Ahead& ahead) {
+  constexpr int kFar = 6, kNear = 3;  // pairs
   const Pair* const end = lists.pairs + lists.begins[tile + 1];
-  for (const Pair* pair = lists.pairs + lists.begins[tile]; pair < end && alive; ++pair) {
-    if (pair + kAhead < end) __builtin_prefetch(&lists.splats[pair[kAhead].splat()]);
+  const Pair* pair = lists.pairs + lists.begins[tile];
+  for (; pair < end && alive; ++pair) {
+    if (pair + kFar < end) {
+      __builtin_prefetch(&lists.splats[pair[kFar].splat()]);
+      ahead(pair[kNear]);
+    }
     const uint32_t strips = strips_of_rows(pair->rows()) & alive;
-    if (strips) visit(*pair, lists.splats[pair->splat()], strips);
+    if (strips)
+      visit(*pair, lists.splats[pair->splat()], strips);
+    else
+      skip(*pair);
   }
+  for (; pair < end; ++pair) skip(*pair);
+}
+
+// Slots of kSize floats, as the tiles fill them.
+template <int kSize>
+struct SlotWriter {
+  const Slots& slots;
+
+  GSC_INLINE float* at(Pair pair) const {
+    return slots.values + (size_t{slots.first[pair.splat()]} + pair.high()) * kSize;
+  }
+  GSC_INLINE void clear(Pair pair) const {
+    float* slot = at(pair);
+    for (int k = 0; k < kSize; ++k) slot[k] = 0;
+  }
+  GSC_INLINE void prefetch(Pair pair) const {
+    const float* slot = at(pair);
+    __builtin_prefetch(slot, 1);
+    __builtin_prefetch(slot + kSize - 1, 1);
+  }
+};
+
+// As above, for tiles that fill slots: clears those of skipped pairs.
+template <int kSize, class Visit>
+GSC_INLINE void for_each_slot(const TileLists& lists, int tile, const uint32_t& alive,
+                              const SlotWriter<kSize>& slots, const Visit& visit) {
+  for_each_pair(
+      lists, tile, alive,
+      [&](Pair pair, const Splat& splat, uint32_t strips) { visit(splat, strips, slots.at(pair)); },
+      [&](Pair pair) { slots.clear(pair); }, [&](Pair pair) { slots.prefetch(pair); });
 }
 
 }  // namespace gscompress::raster::GSC_SIMD

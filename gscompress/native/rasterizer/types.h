@@ -103,9 +103,7 @@ struct TileLists {
 struct Slots {
   const uint32_t* first;  // [splats]: slot of its ordinal 0
   const uint32_t* count;  // [splats]
-  float* values;          // [pairs, size]
-  uint8_t* written;       // [pairs]: 0 where the tile was finished before it came to the splat
-  int size;
+  float* values;          // [pairs, floats of a slot]
 };
 
 // The gradient of some loss by the image.

@@ -1,0 +1,45 @@
+// Planes of integers for coders that take a context per symbol: which values are coded, the context
+// of each, and the way between values and residuals. A lighter model than that of planes.h.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "planes.h"
+
+namespace gscompress {
+
+class PlaneModel {
+ public:
+  // The arrays of `side` must outlive the model.
+  PlaneModel(const PlaneSide& side, std::vector<PlaneSpec> specs);
+
+  size_t planes() const { return specs_.size(); }
+  size_t count() const { return side_.count; }
+
+  // How many values of the next plane are coded.
+  size_t used() const;
+
+  // The context (0..95) of each value of the next plane that is coded; gives their number.
+  size_t contexts(uint16_t* out) const;
+
+  // Encoder: from the values of the next plane the residuals that are coded; advances.
+  size_t residuals(const int32_t* values, int32_t* out);
+
+  // Decoder: from the residuals that were coded the values of the next plane; advances.
+  void values(const int32_t* residuals, int32_t* out);
+
+ private:
+  const PlaneSpec& spec() const { return specs_[done_.size()]; }
+  const int32_t* gate() const;
+  const int32_t* partner() const;
+  int32_t predicted(const int32_t* values, size_t i) const;
+  void finish(const int32_t* values, std::vector<int32_t> residuals);
+
+  PlaneSide side_;
+  std::vector<PlaneSpec> specs_;
+  std::vector<std::vector<int32_t>> done_, residuals_;  // the planes so far
+  std::vector<uint16_t> disagreement_, energy_;
+};
+
+}  // namespace gscompress

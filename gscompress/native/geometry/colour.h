@@ -1,0 +1,23 @@
+// Colour coefficients between RGB floats and quantized YCoCg planes; the same bits on every
+// machine.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace gscompress {
+
+struct ColourSteps {
+  const double* luma;  // [count]: step of each Gaussian's luma coefficients
+  double chroma;       // chroma steps are the luma steps times this
+  double rounding;     // added to a magnitude before it is truncated
+};
+
+// Terms first up to last of rgb [count, terms, 3] -> planes [3, last - first, count]
+void quantize_ycocg(const float* rgb, size_t count, size_t terms, size_t first, size_t last,
+                    const ColourSteps& steps, int32_t* planes);
+
+// planes [3, last - first, count] -> terms first up to last of rgb [count, terms, 3]
+void dequantize_ycocg(const int32_t* planes, size_t count, size_t terms, size_t first, size_t last,
+                      const ColourSteps& steps, float* rgb);
+
+}  // namespace gscompress
