@@ -122,7 +122,8 @@ nothing cleaned up.
 | made by | `tools/make_demo_scene --steps {config.steps} --budget {config.budget} \
 --points {options.points} --size {width}x{height} --seed {config.seed}` |
 | pictures | {sum(figures.views)} ray-traced views of {width}x{height}, 8 bits; one ray per pixel, \
-{options.samples**2} more where neighbours differ; {figures.views[0]} train, {figures.views[1]} held out (`split.json`) |
+{options.samples**2} more where neighbours differ; {figures.views[0]} train, \
+{figures.views[1]} held out (`split.json`) |
 | start | {options.points} points seen by the train cameras, with an error of \
 {100 * options.noise:g} % of their distance; opacity 0.5, round |
 | optimisation | {config.steps} steps of one view, the first {config.coarse_share:.0%} at half \
