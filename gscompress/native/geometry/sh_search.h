@@ -1,45 +1,45 @@
-// Choosing the integers of quantized spherical harmonics by what the images lose, not by what the
-// coefficients lose.
+// Choosing the integers of quantized spherical harmonics by what the images lose and what the
+// integers cost, not by what each coefficient loses.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 
 namespace gscompress {
 
-// Coefficients of a scene in coding order, and how they are quantized.
-struct ShScene {
-  const float* rgb;      // [count, terms, 3]
-  const float* means;    // [count, 3]
-  size_t count, terms;   // terms: 1, 4, 9, 16 or 25
-  const double* first;   // [count]: luma step of the constant term
-  const double* higher;  // [count]: luma step of the other terms
-  double chroma;         // chroma steps are the luma steps times this
+// Coefficients to quantize, and the steps.
+struct ShValues {
+  const float* rgb;       // [count, terms, 3]
+  size_t count, terms;    // terms: 1, 4, 9, 16 or 25
+  const double* first;    // [count]: luma step of the constant term
+  const double* higher;   // [count]: luma step of the other terms
+  double chroma;          // chroma steps are the luma steps times this
 };
 
 // From where each Gaussian is seen, and how much.
 struct Sightings {
+  const float* means;    // [count, 3]
   const float* eyes;     // [views, 3]: camera centres
-  const float* weights;  // [count, views]: blending weight over all pixels of the view
+  const float* weights;  // [count, views]: squared blending weights over the pixels of a view
   size_t views;
 };
 
-// Bits that a symbol costs, by importance class: 0..15.
-struct ShRates {
-  static constexpr size_t kClasses = 16, kSizes = 32;
-  const uint8_t* classes;  // [count]
-  const float* sizes;      // [3 (terms - 1), kClasses, kSizes]: of an integer, by its magnitude
-  const float* flags;      // [3, kClasses, 2]: of a channel's flag
+// What symbols cost, in bits.
+struct ShBits {
+  static constexpr size_t kSizes = 32;
+  const float* sizes;  // [3 (terms - 1), kSizes]: an integer, by its magnitude
+  const float* flags;  // [3, 2]: whether a channel has any integer above the constant term's
 };
 
 struct ShSearch {
-  double damping;        // share of a view from everywhere that is added to each Gaussian's views
-  double lambda;         // squared error that a bit may cost
-  const ShRates* rates;  // null: nearest integers
+  double damping;      // weight of directions without a camera, as a share of the cameras'
+  double bit_price;    // squared error that a bit may cost
+  const ShBits* bits;  // null: the nearest integers
   int threads;
 };
 
-// Gives planes [3, 1, count] of the constant terms and [3, terms - 1, count] of the others.
-void search_sh(const ShScene& scene, const Sightings& sightings, const ShSearch& search,
+// Changes planes [3, 1, count] of the constant terms and [3, terms - 1, count] of the others. Those
+// of Gaussians that no camera sees stay as they are.
+void search_sh(const ShValues& values, const Sightings& sightings, const ShSearch& search,
                int32_t* first, int32_t* higher);
 
 }  // namespace gscompress
