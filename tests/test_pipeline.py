@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 
 import gscompress as gs
 from gscompress.config import load_config
@@ -65,7 +66,8 @@ def test_lossless_changes_nothing_but_the_order(demo):
         return table[np.lexsort(table.T)]
 
     assert (rows(back) == rows(demo)).all()
-    assert result.summary["output_bytes"] < 0.8 * (ROOT / "scenes/demo.ply").stat().st_size
+    zstd = zstandard.ZstdCompressor(level=19).compress((ROOT / "scenes/demo.ply").read_bytes())
+    assert result.summary["output_bytes"] < 0.97 * len(zstd)
 
 
 # What the presets make of the demo scene; a change for the worse must be noticed.
