@@ -88,8 +88,14 @@ def _function() -> Any:
     from torch.autograd.function import once_differentiable
 
     class Rasterize(torch.autograd.Function):
-        forward = staticmethod(_forward)
-        backward = staticmethod(once_differentiable(_backward))
+        @staticmethod
+        def forward(ctx: Any, *arguments: Any) -> Any:
+            return _forward(ctx, *arguments)
+
+        @staticmethod
+        @once_differentiable
+        def backward(ctx: Any, *by_outputs: Any) -> Any:
+            return _backward(ctx, *by_outputs)
 
     return Rasterize
 
@@ -121,11 +127,10 @@ def _forward(
     return image, alpha
 
 
-def _backward(
-    ctx: Any, by_image: Tensor | None, by_alpha: Tensor | None
-) -> tuple[Tensor | None, ...]:
+def _backward(ctx: Any, *by_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
     import torch
 
+    by_image, by_alpha = by_outputs
     *scene, image, alpha = ctx.saved_tensors
     needed = ctx.needs_input_grad[-len(NAMES) :]
     by_image = torch.zeros_like(image) if by_image is None else by_image.contiguous()

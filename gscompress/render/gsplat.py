@@ -16,6 +16,8 @@ from gscompress.render.base import BLACK, Background, Progress, Render, Scores, 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    Tensors = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+
 __all__ = ["GsplatRenderer"]
 
 KEPT_SCENES = 2
@@ -52,7 +54,7 @@ class GsplatRenderer:
         if index >= torch.cuda.device_count():
             raise DeviceError(f"{device}: there are {torch.cuda.device_count()} CUDA devices here")
         self.device = f"cuda:{index} ({torch.cuda.get_device_name(index)})"
-        self._scenes: dict[int, tuple[Gaussians, list[Tensor]]] = {}
+        self._scenes: dict[int, tuple[Gaussians, Tensors]] = {}
 
     def render(self, scene: Gaussians, camera: Camera, background: Background = BLACK) -> Render:
         """Render one view.
@@ -118,12 +120,13 @@ class GsplatRenderer:
         """Wait until everything asked of the device is done."""
         self._torch.cuda.synchronize(self._device)
 
-    def _upload(self, scene: Gaussians) -> list[Tensor]:
+    def _upload(self, scene: Gaussians) -> Tensors:
         """Activated tensors of the scene on the device."""
         kept = self._scenes.get(id(scene))
         if kept is None:
             arrays = (scene.means, scene.quats, scene.scales, scene.opacities, scene.sh)
-            kept = scene, [self._torch.tensor(a, device=self._device) for a in arrays]
+            means, quats, scales, opacities, sh = (self._float(a) for a in arrays)
+            kept = scene, (means, quats, scales, opacities, sh)
             while len(self._scenes) >= KEPT_SCENES:
                 self._scenes.pop(next(iter(self._scenes)))
             self._scenes[id(scene)] = kept
@@ -131,7 +134,7 @@ class GsplatRenderer:
 
     def _rasterization(
         self,
-        scene: tuple[Tensor, ...],
+        scene: Tensors,
         camera: Camera,
         background: Background,
         antialiased: bool,
@@ -191,5 +194,5 @@ class _Probe:
         self._target = target
 
     def __call__(self, gradient: Tensor) -> None:
-        mine = gradient.detach().reshape(self._target.shape)
+        mine = gradient.detach().reshape(self._target.shape).to(self._target.dtype)
         self._target.grad = mine if self._target.grad is None else self._target.grad + mine

@@ -121,15 +121,16 @@ nothing cleaned up.
 |---|---|
 | made by | `tools/make_demo_scene --steps {config.steps} --budget {config.budget} \
 --points {options.points} --size {width}x{height} --seed {config.seed}` |
-| pictures | {sum(figures.views)} ray-traced views of {width}x{height}, {options.samples**2} rays \
-per pixel, 8 bits; {figures.views[0]} train, {figures.views[1]} held out (`split.json`) |
+| pictures | {sum(figures.views)} ray-traced views of {width}x{height}, 8 bits; one ray per pixel, \
+{options.samples**2} more where neighbours differ; {figures.views[0]} train, \
+{figures.views[1]} held out (`split.json`) |
 | start | {options.points} points seen by the train cameras, with an error of \
 {100 * options.noise:g} % of their distance; opacity 0.5, round |
 | optimisation | {config.steps} steps of one view, the first {config.coarse_share:.0%} at half \
 resolution; 0.8 L1 + 0.2 (1 - SSIM); Adam; densification by relocation (arXiv:2404.09591); \
 spherical harmonics raised to degree {config.sh_degree}; background black |
 | time | {figures.seconds[1]:.0f} s of optimisation on a shared 2-core CPU with the package's own \
-rasterizer |
+rasterizer, the ray tracing not counted |
 | Gaussians | {figures.gaussians}, {figures.size} bytes |
 | PSNR against the ray-traced pictures | {figures.psnr[0]:.2f} dB on the train views, \
 **{figures.psnr[1]:.2f} dB on the held-out views** |

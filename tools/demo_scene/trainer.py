@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Config", "View", "mean_psnr", "train"]
 
+REPORT_EVERY = 250
+
 log = logging.getLogger(__name__)
 
 
@@ -137,14 +139,10 @@ def train(
             sampler.densify(model, generator)
         if growing:
             sampler.explore(model, rate, generator)
-        if step % 250 == 249:
+        if step % REPORT_EVERY == REPORT_EVERY - 1:
+            seconds, recent = time.monotonic() - started, np.mean(losses[-REPORT_EVERY:])
             log.info(
-                "step %d of %d: loss %.4f, %d Gaussians, %.0f s",
-                step + 1,
-                config.steps,
-                np.mean(losses[-250:]),
-                len(model),
-                time.monotonic() - started,
+                "step %d: loss %.4f, %d Gaussians, %.0f s", step + 1, recent, len(model), seconds
             )
     return model, losses
 

@@ -17,9 +17,14 @@ from .vectors import Array, length, mix, normalize, smoothstep
 
 __all__ = [
     "BACKDROP_RADIUS",
+    "BOUNCE_LIGHT",
+    "FLOOR_LIGHT",
+    "HAZE_COLOUR",
     "PLAZA_RADIUS",
+    "SKY_LIGHT",
     "SUN_COLOUR",
     "SUN_DIRECTION",
+    "SUN_TANGENT",
     "Thing",
     "backdrop",
     "haze",

@@ -6,8 +6,8 @@
 
 namespace gscompress::raster::GSC_SIMD {
 
-// A slot of gradients: the colour (3), then sums over pixels of h, h dx, h dx^2, h dy, h dx dy, h dy^2
-// where h = alpha dL/dalpha and (dx, dy) is the pixel's offset from the splat.
+// A slot of gradients: the colour (3), then sums over pixels of h, h dx, h dx^2, h dy, h dx dy, h
+// dy^2 where h = alpha dL/dalpha and (dx, dy) is the pixel's offset from the splat.
 inline constexpr int kColorSlot = 3;
 inline constexpr int kGradientSlot = 9;
 
@@ -61,8 +61,9 @@ GSC_INLINE bool backward_strip(const HalfSplat& seen, const Floats* splat_color,
   return any(on);
 }
 
-inline void backward_tile(const View& view, const TileLists& lists, int tile, const RenderedImage& image,
-                          const ImageGradient& gradient, const Slots& slots) {
+inline void backward_tile(const View& view, const TileLists& lists, int tile,
+                          const RenderedImage& image, const ImageGradient& gradient,
+                          const Slots& slots) {
   const TileArea area(view, tile);
   BackwardStrip strips[kStrips];
   start_strips(area, image, gradient, strips);
@@ -94,7 +95,8 @@ inline void backward_tile(const View& view, const TileLists& lists, int tile, co
 
 // The same for colours alone.
 inline void backward_color_tile(const View& view, const TileLists& lists, int tile,
-                                const RenderedImage&, const ImageGradient& gradient, const Slots& slots) {
+                                const RenderedImage&, const ImageGradient& gradient,
+                                const Slots& slots) {
   struct Strip {
     Light light;
     Floats color[3];

@@ -76,15 +76,16 @@ GSC_INLINE size_t bin_splat(const View& view, const Splat& s, uint32_t index, Pa
 inline size_t bin_range(BinJob& job) {
   const View& view = *job.view;
   for (; job.begin < job.end; ++job.begin) {
-    if (job.begin + 8 < job.end)
-      __builtin_prefetch(&job.splats[job.order[job.begin + 8].splat]);
+    if (job.begin + 8 < job.end) __builtin_prefetch(&job.splats[job.order[job.begin + 8].splat]);
     const uint32_t index = job.order[job.begin].splat;
     const Splat& s = job.splats[index];
     const Span columns = pixels_between(s.x - s.half_x, s.x + s.half_x, view.width);
     const Span rows = pixels_between(s.y - s.half_y, s.y + s.half_y, view.height);
     size_t n = 0;
     if (!columns.empty() && !rows.empty()) {
-      const auto tiles = [](Span p) { return static_cast<size_t>(p.last / kTile - p.first / kTile + 1); };
+      const auto tiles = [](Span p) {
+        return static_cast<size_t>(p.last / kTile - p.first / kTile + 1);
+      };
       const size_t most = tiles(columns) * tiles(rows);
       if (job.capacity - job.count < most) return most;
       n = bin_splat(view, s, index, job.pairs + job.count, job.tile_counts, columns, rows);

@@ -143,21 +143,20 @@ void backward(Rasterizer& self, const Input2& means, const Input2& quats, const 
   require(image.shape(0) == h && image.shape(1) == w && image.shape(2) == 3 &&
               alpha.shape(0) == h && alpha.shape(1) == w,
           "image, alpha: expected those of forward()");
-  require(image_gradient.shape(0) == h && image_gradient.shape(1) == w &&
-              image_gradient.shape(2) == 3,
-          "image_gradient: expected shape [height, width, 3]");
+  require(
+      image_gradient.shape(0) == h && image_gradient.shape(1) == w && image_gradient.shape(2) == 3,
+      "image_gradient: expected shape [height, width, 3]");
   const ImageGradient gradient{
       image_gradient.data(),
       optional_data(alpha_gradient, {h, w}, "alpha_gradient: expected shape [height, width]")};
   require(by_sh.shape(0) == n && by_sh.shape(1) == bases && by_sh.shape(2) == 3,
           "by_sh: expected the shape of sh");
-  const SceneGradient out{
-      optional_data(by_means, {n, 3}, "by_means: expected shape [n, 3]"),
-      optional_data(by_quats, {n, 4}, "by_quats: expected shape [n, 4]"),
-      optional_data(by_scales, {n, 3}, "by_scales: expected shape [n, 3]"),
-      optional_data(by_opacities, {n}, "by_opacities: expected shape [n]"),
-      by_sh.data(),
-      optional_data(by_means2d, {n, 2}, "by_means2d: expected shape [n, 2]")};
+  const SceneGradient out{optional_data(by_means, {n, 3}, "by_means: expected shape [n, 3]"),
+                          optional_data(by_quats, {n, 4}, "by_quats: expected shape [n, 4]"),
+                          optional_data(by_scales, {n, 3}, "by_scales: expected shape [n, 3]"),
+                          optional_data(by_opacities, {n}, "by_opacities: expected shape [n]"),
+                          by_sh.data(),
+                          optional_data(by_means2d, {n, 2}, "by_means2d: expected shape [n, 2]")};
   const int given = by_means.has_value() + by_quats.has_value() + by_scales.has_value() +
                     by_opacities.has_value();
   require(given == 0 || given == 4, "gradients of the geometry: expected all or none");
@@ -207,9 +206,9 @@ void bind_rasterizer(nb::module_& m) {
       .def_prop_ro("visible", &Rasterizer::visible)
       .def_prop_ro("pairs", &Rasterizer::pairs)
       .def("forward", &forward, nb::arg("means"), nb::arg("quats"), nb::arg("scales"),
-           nb::arg("opacities"), nb::arg("sh"), nb::arg("viewmat"), nb::arg("focal"),
-           nb::kw_only(), nb::arg("background"), nb::arg("antialiased"),
-           nb::arg("image").noconvert(), nb::arg("alpha").noconvert())
+           nb::arg("opacities"), nb::arg("sh"), nb::arg("viewmat"), nb::arg("focal"), nb::kw_only(),
+           nb::arg("background"), nb::arg("antialiased"), nb::arg("image").noconvert(),
+           nb::arg("alpha").noconvert())
       .def("backward", &backward, nb::arg("means"), nb::arg("quats"), nb::arg("scales"),
            nb::arg("opacities"), nb::arg("sh"), nb::arg("image"), nb::arg("alpha"),
            nb::arg("image_gradient"), nb::arg("alpha_gradient").none(), nb::kw_only(),
@@ -217,12 +216,11 @@ void bind_rasterizer(nb::module_& m) {
            nb::arg("by_scales").noconvert().none(), nb::arg("by_opacities").noconvert().none(),
            nb::arg("by_sh").noconvert(), nb::arg("by_means2d").noconvert().none())
       .def("scores", &scores, nb::arg("means"), nb::arg("quats"), nb::arg("scales"),
-           nb::arg("opacities"), nb::arg("sh"), nb::arg("viewmat"), nb::arg("focal"),
-           nb::kw_only(), nb::arg("background"), nb::arg("antialiased"),
-           nb::arg("image").noconvert(), nb::arg("alpha").noconvert(),
-           nb::arg("weight_sum").noconvert(), nb::arg("weight_sq_sum").noconvert(),
-           nb::arg("weight_max").noconvert(), nb::arg("hits").noconvert(),
-           nb::arg("removal_effect").noconvert().none());
+           nb::arg("opacities"), nb::arg("sh"), nb::arg("viewmat"), nb::arg("focal"), nb::kw_only(),
+           nb::arg("background"), nb::arg("antialiased"), nb::arg("image").noconvert(),
+           nb::arg("alpha").noconvert(), nb::arg("weight_sum").noconvert(),
+           nb::arg("weight_sq_sum").noconvert(), nb::arg("weight_max").noconvert(),
+           nb::arg("hits").noconvert(), nb::arg("removal_effect").noconvert().none());
 }
 
 }  // namespace gscompress::raster

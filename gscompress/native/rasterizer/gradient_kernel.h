@@ -86,7 +86,8 @@ GSC_INLINE void sh_gradient(const View& view, const Scene& scene, const Gradient
   by_mean->z += (g[2] - along * d.z) * inverse_distance;
 }
 
-// Gradients by the image position, the image covariance before the blur (symmetric) and the opacity.
+// Gradients by the image position, the image covariance before the blur (symmetric) and the
+// opacity.
 struct SplatGradient {
   Floats x, y, xx, xy, yy, opacity;
 };
@@ -173,8 +174,7 @@ GSC_INLINE ShapeGradient shape_gradient(const View& view, const Projection& p, c
     const Floats to_depth = t[0] * v[6] + t[1] * v[7] + t[2] * v[8];
     by_inverse_z += (to_plane - tangent[h] * to_depth) * focal[h];
     const Mask inside = (free[h] >= tangent[h]) & (free[h] <= tangent[h]);
-    by_tangent[h] =
-        by_center[h] * focal[h] - keep(inside, rz * to_depth * focal[h]);
+    by_tangent[h] = by_center[h] * focal[h] - keep(inside, rz * to_depth * focal[h]);
   }
   out.camera.x = by_tangent[0] * rz;
   out.camera.y = by_tangent[1] * rz;

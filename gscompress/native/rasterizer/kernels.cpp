@@ -1,8 +1,9 @@
 // One copy of the kernels: CMake compiles this file once per instruction set, with GSC_SIMD set.
+#include "kernels.h"
+
+#include "backward_kernel.h"
 #include "bin_kernel.h"
 #include "blend_kernel.h"
-#include "kernels.h"
-#include "backward_kernel.h"
 #include "gradient_kernel.h"
 #include "project_kernel.h"
 #include "score_kernel.h"

@@ -25,8 +25,8 @@ struct BinJob {
 using ProjectKernel = size_t(const View& view, const Scene& scene, size_t begin, size_t end,
                              size_t first, Splat* splats, DepthKey* keys);
 
-// Lists the tiles of splats. Stops early when `pairs` may not hold those of the next splat, and then
-// returns how many pairs that one may need; 0 when the range is done.
+// Lists the tiles of splats. Stops early when `pairs` may not hold those of the next splat, and
+// then returns how many pairs that one may need; 0 when the range is done.
 using BinKernel = size_t(BinJob& job);
 
 // Blends one tile into the image.
@@ -42,8 +42,9 @@ using AddScoresKernel = void(const Splat* splats, const Slots& slots, size_t beg
                              const ScoreSums& out);
 
 // Gradients of the splats of one tile.
-using BackwardKernel = void(const View& view, const TileLists& lists, int tile, const RenderedImage& image,
-                            const ImageGradient& gradient, const Slots& slots);
+using BackwardKernel = void(const View& view, const TileLists& lists, int tile,
+                            const RenderedImage& image, const ImageGradient& gradient,
+                            const Slots& slots);
 
 // Gradients of the Gaussians [first_id, end_id), of which the splats [begin, end) are visible.
 using GradientKernel = void(const View& view, const Scene& scene, const Splat* splats,

@@ -14,9 +14,9 @@ struct Vec3 {
 
 // kLanes Gaussians and what their projection is made of.
 struct Projection {
-  Vec3 camera;              // the mean in camera coordinates
-  Floats inverse_z;         // 1 / z
-  Floats tangent_x;         // x / z, clamped to the margin of the frustum
+  Vec3 camera;       // the mean in camera coordinates
+  Floats inverse_z;  // 1 / z
+  Floats tangent_x;  // x / z, clamped to the margin of the frustum
   Floats tangent_y;
   Floats jacobian_view[6];  // J V [2, 3]: derivative of the image by the world
   Floats quat[4];           // normalised, wxyz

@@ -111,7 +111,8 @@ void Rasterizer::project() {
   });
   visible_ = 0;
   for (int t = 0; t < threads_; ++t) {
-    const std::size_t begin = Range(n, t, threads_).begin, count = made_[static_cast<std::size_t>(t)];
+    const std::size_t begin = Range(n, t, threads_).begin,
+                      count = made_[static_cast<std::size_t>(t)];
     std::copy_n(order_.data() + begin, count, order_.data() + visible_);
     visible_ += count;
   }

@@ -1,5 +1,5 @@
-// Renders views of Gaussians: the stages in order, on several threads. Results do not depend, bit for
-// bit, on the number of threads.
+// Renders views of Gaussians: the stages in order, on several threads. Results do not depend, bit
+// for bit, on the number of threads.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ class Rasterizer {
   // Renders. What lies where on the image is remembered for backward().
   void forward(const View& view, const Scene& scene, const Image& image);
 
-  // Gradients of a loss, given those by the image that forward() made of the same scene; only by the
-  // harmonics if out.means is null.
+  // Gradients of a loss, given those by the image that forward() made of the same scene; only by
+  // the harmonics if out.means is null.
   void backward(const Scene& scene, const RenderedImage& image, const ImageGradient& gradient,
                 const SceneGradient& out);
 
@@ -43,8 +43,8 @@ class Rasterizer {
   TileLists lists() const;
   Slots make_slots(int size);
 
-  // Calls work(begin, end, first_id, end_id) on several threads: a range of splats, and the range of
-  // Gaussians to which they belong.
+  // Calls work(begin, end, first_id, end_id) on several threads: a range of splats, and the range
+  // of Gaussians to which they belong.
   template <class Work>
   void for_each_range(const Work& work) const;
 

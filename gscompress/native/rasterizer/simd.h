@@ -1,7 +1,8 @@
 // Vectors of kLanes floats for the kernels, at the instruction set that this unit is compiled for.
 //
 // Arithmetic is that of GCC's and Clang's vector extensions, on vectors of the native width: GCC 12
-// lowers wider ones badly. Masks of AVX-512 use intrinsics: GCC 12 turns their logic into scalar code.
+// lowers wider ones badly. Masks of AVX-512 use intrinsics: GCC 12 turns their logic into scalar
+// code.
 #pragma once
 
 #include <cstdint>
@@ -57,12 +58,12 @@ struct Mask {
 };
 #endif
 
-#define GSC_BINARY(OP)                                              \
-  GSC_INLINE Floats operator OP(Floats a, Floats b) {               \
+#define GSC_BINARY(OP)                                                   \
+  GSC_INLINE Floats operator OP(Floats a, Floats b) {                    \
     for (int i = 0; i < kParts; ++i) a.part[i] = a.part[i] OP b.part[i]; \
-    return a;                                                       \
-  }                                                                 \
-  GSC_INLINE Floats& operator OP##=(Floats& a, Floats b) { return a = a OP b; }
+    return a;                                                            \
+  }                                                                      \
+  GSC_INLINE Floats& operator OP## = (Floats & a, Floats b) { return a = a OP b; }
 GSC_BINARY(+)
 GSC_BINARY(-)
 GSC_BINARY(*)

@@ -1,8 +1,8 @@
 // How the blending kernels walk a tile: strips of kLanes pixels, half by half.
 //
-// A strip is 8 pixels wide and kStripRows high, so that no lane is spent on the half of a tile that a
-// small splat does not touch. Strips are numbered by their first pixel: row in half 0, 16 + row in
-// half 1; with two rows to a strip only the even numbers are used.
+// A strip is 8 pixels wide and kStripRows high, so that no lane is spent on the half of a tile that
+// a small splat does not touch. Strips are numbered by their first pixel: row in half 0, 16 + row
+// in half 1; with two rows to a strip only the even numbers are used.
 #pragma once
 
 #include "simd.h"
@@ -39,8 +39,8 @@ GSC_INLINE Floats lane_y() {
 
 // Place of a tile in the image.
 struct TileArea {
-  int x, y;           // first pixel
-  int width, height;  // pixels inside of the image
+  int x, y;             // first pixel
+  int width, height;    // pixels inside of the image
   size_t first, pitch;  // index of the first pixel, pixels to the next row
 
   GSC_INLINE TileArea(const View& view, int tile)
@@ -57,8 +57,8 @@ struct TileArea {
     for (int row = 0; row < height; ++row) {
       for (int half = 0; half * kHalf < width; ++half) {
         const int count = width - half * kHalf < kHalf ? width - half * kHalf : kHalf;
-        const size_t pixel = first + static_cast<size_t>(row) * pitch +
-                             static_cast<size_t>(half * kHalf);
+        const size_t pixel =
+            first + static_cast<size_t>(row) * pitch + static_cast<size_t>(half * kHalf);
         const int strip = strip_of(half, row / kStripRows * kStripRows);
         const int lane = row % kStripRows * kHalf;
         for (int i = 0; i < count; ++i) visit(strip, lane + i, pixel + static_cast<size_t>(i));
@@ -76,8 +76,8 @@ struct Light {
 
   GSC_INLINE Floats left() const { return max(passing, -passing); }
 
-  // Lets a splat of opacity `alpha` take its share. Returns its weight, which is 0 in pixels that are
-  // finished by it (it does not count there) or before; `on` are the others.
+  // Lets a splat of opacity `alpha` take its share. Returns its weight, which is 0 in pixels that
+  // are finished by it (it does not count there) or before; `on` are the others.
   GSC_INLINE Floats take(Floats alpha, Mask& on) {
     const Floats weight = alpha * passing;
     const Floats next = passing - weight;
@@ -150,8 +150,8 @@ GSC_INLINE bool touches(uint32_t strips, int half) {
   return (strips >> (half * kTile) & 0xffff) != 0;
 }
 
-// The pairs of a tile, front to back: calls visit(pair, splat, strips) for those with strips that are
-// not finished, skip(pair) for the others, and ahead(pair) somewhat before either.
+// The pairs of a tile, front to back: calls visit(pair, splat, strips) for those with strips that
+// are not finished, skip(pair) for the others, and ahead(pair) somewhat before either.
 template <class Visit, class Skip, class Ahead>
 GSC_INLINE void for_each_pair(const TileLists& lists, int tile, const uint32_t& alive,
                               const Visit& visit, const Skip& skip, const Ahead& ahead) {

@@ -1,5 +1,6 @@
 // What the stages of the rasterizer hand to each other. Plain data only: these types are shared by
-// units that are compiled for different instruction sets, so nothing here may own memory or be virtual.
+// units that are compiled for different instruction sets, so nothing here may own memory or be
+// virtual.
 #pragma once
 
 #include <cstddef>
@@ -54,21 +55,22 @@ struct Scene {
 // A visible Gaussian on the image; one cache line. With d = pixel - (x, y),
 // log2(alpha) / 8 = peak + xx dx^2 + xy dx dy + yy dy^2.
 struct alignas(64) Splat {
-  float x, y;            // centre in pixels
-  float xx, xy, yy;      // scaled conic
-  float peak;            // log2(opacity) / 8
-  float color[3];        // clamped at 0
-  float half_x, half_y;  // half the extent, in pixels, of the ellipse outside of which alpha < 1/255
-  float slope, reach;    // its rows at dx: slope dx +- reach sqrt(half_x^2 - dx^2)
-  float top_x;           // dx at which it reaches dy = half_y
-  uint32_t id;           // of the Gaussian in the scene
-  uint32_t clamped;      // bit c is set where the colour channel c was clamped at 0
+  float x, y;        // centre in pixels
+  float xx, xy, yy;  // scaled conic
+  float peak;        // log2(opacity) / 8
+  float color[3];    // clamped at 0
+  float half_x,
+      half_y;          // half the extent, in pixels, of the ellipse outside of which alpha < 1/255
+  float slope, reach;  // its rows at dx: slope dx +- reach sqrt(half_x^2 - dx^2)
+  float top_x;         // dx at which it reaches dy = half_y
+  uint32_t id;         // of the Gaussian in the scene
+  uint32_t clamped;    // bit c is set where the colour channel c was clamped at 0
 };
 static_assert(sizeof(Splat) == 64);
 
-// One splat on one tile, packed: bits 0-15 the rows that it covers, per half of the tile (first row,
-// last row; first > last: none); bits 16-43 the splat; bits 44-63 the tile while binning, afterwards
-// the ordinal of this tile among those that the splat touches.
+// One splat on one tile, packed: bits 0-15 the rows that it covers, per half of the tile (first
+// row, last row; first > last: none); bits 16-43 the splat; bits 44-63 the tile while binning,
+// afterwards the ordinal of this tile among those that the splat touches.
 inline constexpr int kSplatBits = 28;
 inline constexpr int kTileBits = 20;
 inline constexpr uint64_t kMaxSplats = uint64_t{1} << kSplatBits;
@@ -98,8 +100,8 @@ struct TileLists {
   const uint64_t* begins;  // [tiles + 1]
 };
 
-// What the tiles have to say about their splats: a slot of floats per pair, those of a splat side by
-// side, so that no two threads write to one place and sums have one order.
+// What the tiles have to say about their splats: a slot of floats per pair, those of a splat side
+// by side, so that no two threads write to one place and sums have one order.
 struct Slots {
   const uint32_t* first;  // [splats]: slot of its ordinal 0
   const uint32_t* count;  // [splats]
@@ -112,8 +114,8 @@ struct ImageGradient {
   const float* alpha;  // [height, width], or null for zeros
 };
 
-// The gradient of the loss by what was rendered. `sh` is always there, the others all or none but for
-// means2d, which may be null by itself.
+// The gradient of the loss by what was rendered. `sh` is always there, the others all or none but
+// for means2d, which may be null by itself.
 struct SceneGradient {
   float* means;      // [n, 3]
   float* quats;      // [n, 4]
