@@ -78,11 +78,11 @@ class Mixer:
     def bit(self, contexts, mixer_set, node, bit):
         keys = [(m, c, node) for m, c in enumerate(contexts)]
         inputs = [STRETCH[self.probability.get(k, 1 << 21) >> 10] for k in keys]
-        weights = self.weights.setdefault((mixer_set, node), [(1 << 14) * 2 // INPUTS] * INPUTS)
+        weights = self.weights.setdefault((mixer_set, node), [(1 << 14) * 3 // (2 * INPUTS)] * INPUTS)
         x = sum(w * i for w, i in zip(weights, inputs, strict=True)) >> 14
         p1 = SQUASH[clamp(x, -2047, 2047) + 2048]
         self.coder.code(bit, p1)
-        error = ((bit << 16) - p1) * 3
+        error = ((bit << 16) - p1) * 7
         for i in range(INPUTS):
             moved = weights[i] + (inputs[i] * error + (1 << 18) >> 19)
             weights[i] = clamp(moved, -(4 << 14) + 1, (4 << 14) - 1)
@@ -90,7 +90,7 @@ class Mixer:
             p, n = self.probability.get(k, 1 << 21), self.seen.get(k, 0)
             gap = (2**22 - 1 if bit else 0) - p
             self.probability[k] = p + ((gap >> 4) * STEP[n] >> 9)
-            self.seen[k] = min(n + 1, 250)
+            self.seen[k] = min(n + 1, 127)
 
     def value(self, contexts, mixer_set, value):
         self.bit(contexts, mixer_set, 0, int(value != 0))
@@ -129,7 +129,7 @@ def encode_planes_twin(values, planes, side):
             contexts = (
                 off * 4 + int(side.nearness[i]),
                 level_of(near) * 4 + min(off, 3),
-                int(side.classes[i]) * 8 + off,
+                int(side.classes[i]) * 8 + loud,
                 loud * 15 + tilt,
             )
             predicted = near if disagreement[i] >> 2 <= planes.trust else 0
