@@ -78,7 +78,8 @@ class Mixer:
     def bit(self, contexts, mixer_set, node, bit):
         keys = [(m, c, node) for m, c in enumerate(contexts)]
         inputs = [STRETCH[self.probability.get(k, 1 << 21) >> 10] for k in keys]
-        weights = self.weights.setdefault((mixer_set, node), [(1 << 14) * 3 // (2 * INPUTS)] * INPUTS)
+        start = [(1 << 14) * 3 // (2 * INPUTS)] * INPUTS
+        weights = self.weights.setdefault((mixer_set, node), start)
         x = sum(w * i for w, i in zip(weights, inputs, strict=True)) >> 14
         p1 = SQUASH[clamp(x, -2047, 2047) + 2048]
         self.coder.code(bit, p1)
