@@ -9,8 +9,7 @@ import numpy as np
 
 from gscompress.cameras import Camera
 from gscompress.codecs.guidance import Guidance, Sightings
-from gscompress.gaussians import Gaussians
-from gscompress.render.base import Progress, Renderer, Scores
+from gscompress.gaussians import Array, Gaussians
 from gscompress.stages.base import Context
 
 __all__ = ["look"]
@@ -30,14 +29,12 @@ def look(scene: Gaussians, codecs: Mapping[str, Any], ctx: Context) -> Guidance:
         return Guidance()
     classes = codecs.get("importance")
     wanted = getattr(classes, "views", 0), getattr(codecs["sh"], "views", 0)
+    score = getattr(classes, "score", "weight_sum")
     importance = sightings = None
-    progress = ctx.step("score")
     if wanted[1]:
-        scores, sightings = _sight(scene, _pick(ctx, wanted[1]), ctx.renderer, progress)
-    if wanted[0]:
-        if wanted[0] != wanted[1]:
-            scores = ctx.renderer.scores(scene, _pick(ctx, wanted[0]), progress=progress)
-        importance = np.asarray(getattr(scores, classes.score))
+        importance, sightings = _sight(scene, _pick(ctx, wanted[1]), ctx, score)
+    if wanted[0] != wanted[1]:
+        importance = _score(scene, _pick(ctx, wanted[0]), ctx, score) if wanted[0] else None
     return Guidance(importance, sightings)
 
 
@@ -49,21 +46,26 @@ def _pick(ctx: Context, views: int) -> Sequence[Camera]:
     return [cameras[i] for i in picked]
 
 
+def _score(scene: Gaussians, cameras: Sequence[Camera], ctx: Context, score: str) -> Array:
+    scores = ctx.renderer.scores(
+        scene, cameras, progress=ctx.step("score"), removal=score == "removal_effect"
+    )
+    return np.asarray(getattr(scores, score))
+
+
 def _sight(
-    scene: Gaussians, cameras: Sequence[Camera], renderer: Renderer, progress: Progress | None
-) -> tuple[Scores, Sightings]:
-    """The scores over all cameras, and the squared weights view by view."""
+    scene: Gaussians, cameras: Sequence[Camera], ctx: Context, score: str
+) -> tuple[Array, Sightings]:
+    """The score over all cameras, and the squared weights view by view."""
     weights = np.empty((len(scene), len(cameras)), np.float32)
-    sums = np.zeros((3, len(scene)))
-    largest, hits = np.zeros(len(scene), np.float32), np.zeros(len(scene), np.int64)
+    total = np.zeros(len(scene))
+    gather = np.maximum if score == "weight_max" else np.add
+    progress = ctx.step("score")
     for view, camera in enumerate(cameras):
-        scores = renderer.scores(scene, [camera])
+        scores = ctx.renderer.scores(scene, [camera], removal=score == "removal_effect")
         weights[:, view] = scores.weight_sq_sum
-        sums += scores.weight_sum, scores.weight_sq_sum, scores.removal_effect
-        np.maximum(largest, scores.weight_max, out=largest)
-        hits += scores.hits
+        gather(total, getattr(scores, score), out=total)
         if progress is not None:
             progress(view + 1, len(cameras))
-    first, squared, removal = sums.astype(np.float32)
     eyes = np.array([camera.position for camera in cameras], np.float32).reshape(-1, 3)
-    return Scores(first, squared, largest, hits, removal), Sightings(eyes, weights)
+    return total.astype(np.float32), Sightings(eyes, weights)
