@@ -41,6 +41,12 @@ def nearest(x: float) -> int:
     return int(np.copysign(np.floor(abs(x) + 0.5), x))
 
 
+def bits(row: np.ndarray, integer: int) -> float:
+    """By magnitude; beyond the table, two bits for every doubling."""
+    size, last = abs(integer), len(row) - 1
+    return row[min(size, last)] + (2 * np.log2(size / last) if size > last else 0)
+
+
 def choose(matrix, target, steps, weight, price, sizes, empty):
     """Integers [K] of a channel, highest term first, and what they cost."""
     terms = len(target)
@@ -58,7 +64,8 @@ def choose(matrix, target, steps, weight, price, sizes, empty):
             candidates = [found, found - int(np.sign(found)), 0]
         costs = [weight * (pivots[k] * steps[k] * (q - aim)) ** 2 for q in candidates]
         if k and sizes is not None and not empty:
-            costs = [c + price * sizes[k - 1, abs(q)] for c, q in zip(costs, candidates)]
+            rates = [bits(sizes[k - 1], q) for q in candidates]
+            costs = [c + price * rate for c, rate in zip(costs, rates, strict=True)]
         best = int(np.argmin(costs))
         integers[k] = candidates[best]
         error[k] = integers[k] * steps[k] - target[k]
@@ -74,7 +81,7 @@ def search_one(matrix, rgb, first, higher, chroma, price=0.0, sizes=None, flags=
     for channel, weight in WEIGHTS.items():
         steps = np.full(terms, higher) * (chroma if channel else 1)
         steps[0] = first * (chroma if channel else 1)
-        table = None if sizes is None else sizes.reshape(3, terms - 1, -1)[channel]
+        table = None if sizes is None else sizes.reshape(3, terms - 1, sizes.shape[1])[channel]
         found = choose(matrix, channels[channel], steps, weight, price, table, empty=False)
         if terms > 1 and flags is not None:
             none = choose(matrix, channels[channel], steps, weight, price, table, empty=True)

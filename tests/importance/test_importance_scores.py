@@ -1,6 +1,5 @@
 """What the training views say about each Gaussian."""
 
-import numpy as np
 import pytest
 
 import gscompress as gs
@@ -37,7 +36,7 @@ def test_sightings_are_those_of_each_camera(context):
     assert guidance.importance is None
     for view in (0, 7, 11):
         camera = context.cameras[view]
-        scores = context.renderer.scores(context.scene, [camera])
+        scores = context.renderer.scores(context.scene, [camera], removal=False)
         assert (guidance.sightings.weights[:, view] == scores.weight_sq_sum).all()
         assert guidance.sightings.eyes[view] == pytest.approx(camera.position, rel=1e-6)
 
