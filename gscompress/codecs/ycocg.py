@@ -50,7 +50,7 @@ class YCoCg(Codec):
     rounding: float = 0.42
     views: int = 0
     compaction: float = 0.064
-    damping: float = 3e-3
+    damping: float = 0.1
 
     def __post_init__(self) -> None:
         check_positive(step=self.step, sh_step=self.sh_step, chroma=self.chroma)

@@ -18,8 +18,9 @@ int32_t nearest(double x) {
   return static_cast<int32_t>(x < 0 ? -size : size);
 }
 
-// The metric of one Gaussian: errors e of its K coefficients change the images by e^T G e in squared
-// error, G = sum over views of weight * Y Y^T with Y the harmonics in the direction of the view.
+// The metric of one Gaussian: errors e of its K coefficients change the images by e^T G e in
+// squared error, G = sum over views of weight * Y Y^T with Y the harmonics in the direction of the
+// view.
 template <size_t K>
 class Metric {
  public:
@@ -172,8 +173,9 @@ class Searcher {
   std::array<double, K> code(const Metric<K>& metric, size_t i, size_t plane, double weight,
                              const std::array<double, K>& target) const {
     const double chroma = plane == 0 ? 1.0 : values_.chroma;
-    Channel channel{weight, values_.first[i] * chroma, values_.higher[i] * chroma,
-                    search_.bit_price, nullptr, nullptr};
+    Channel channel{
+        weight, values_.first[i] * chroma, values_.higher[i] * chroma, search_.bit_price, nullptr,
+        nullptr};
     if (search_.bits) {
       channel.sizes = search_.bits->sizes + plane * (K - 1) * ShBits::kSizes;
       channel.flags = search_.bits->flags + 2 * plane;
@@ -209,11 +211,16 @@ void search_terms(const ShValues& values, const Sightings& sightings, const ShSe
 void search_sh(const ShValues& values, const Sightings& sightings, const ShSearch& search,
                int32_t* first, int32_t* higher) {
   switch (values.terms) {
-    case 1: return search_terms<1>(values, sightings, search, first, higher);
-    case 4: return search_terms<4>(values, sightings, search, first, higher);
-    case 9: return search_terms<9>(values, sightings, search, first, higher);
-    case 16: return search_terms<16>(values, sightings, search, first, higher);
-    default: return search_terms<25>(values, sightings, search, first, higher);
+    case 1:
+      return search_terms<1>(values, sightings, search, first, higher);
+    case 4:
+      return search_terms<4>(values, sightings, search, first, higher);
+    case 9:
+      return search_terms<9>(values, sightings, search, first, higher);
+    case 16:
+      return search_terms<16>(values, sightings, search, first, higher);
+    default:
+      return search_terms<25>(values, sightings, search, first, higher);
   }
 }
 

@@ -8,11 +8,11 @@ namespace gscompress {
 
 // Coefficients to quantize, and the steps.
 struct ShValues {
-  const float* rgb;       // [count, terms, 3]
-  size_t count, terms;    // terms: 1, 4, 9, 16 or 25
-  const double* first;    // [count]: luma step of the constant term
-  const double* higher;   // [count]: luma step of the other terms
-  double chroma;          // chroma steps are the luma steps times this
+  const float* rgb;      // [count, terms, 3]
+  size_t count, terms;   // terms: 1, 4, 9, 16 or 25
+  const double* first;   // [count]: luma step of the constant term
+  const double* higher;  // [count]: luma step of the other terms
+  double chroma;         // chroma steps are the luma steps times this
 };
 
 // From where each Gaussian is seen, and how much.
