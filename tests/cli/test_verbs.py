@@ -71,7 +71,7 @@ def test_info_starts_fast_and_without_torch(run, ply) -> None:
         "import sys; sys.argv = ['gscompress', 'info', 'scene.gsz']\n"
         "from gscompress.cli import main\n"
         "try: main()\n"
-        "finally: assert not {'torch', 'rich', 'plyfile', 'numpy'} & set(sys.modules), sorted(sys.modules)"
+        "finally: assert not {'torch', 'rich', 'plyfile', 'numpy'} & set(sys.modules)"
     )
     seconds = []
     for _ in range(3):
