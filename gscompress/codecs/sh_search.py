@@ -40,9 +40,9 @@ class ShSearch:
         compaction: What a bit is worth: as many squared errors as a Gaussian of median visibility
             makes when the luma of a term is wrong by one step. 0 gives the integers nearest to
             what error feedback asks for.
-        damping: Weight of directions from which no camera looks, as a share of the cameras'. What
-            it costs at held-out cameras beside the training cameras is little up to 0.1; without
-            it, views from elsewhere lose.
+        damping: How many views from everywhere are added to the views of each Gaussian, each as
+            heavy as its typical one. One costs next to nothing at held-out cameras among the
+            training cameras; without it, few cameras say too much and other views lose.
         rounds: How often the cost of symbols is learned anew from the integers chosen so far.
     """
 

@@ -40,7 +40,7 @@ class YCoCg(Codec):
             show, to choose better integers than the nearest ones; 0 for the nearest ones.
         compaction: How much of an error, in squared steps, the encoder accepts to save a bit where
             it knows the views; see `gscompress.codecs.sh_search.ShSearch`.
-        damping: Weight of directions without a camera, as a share of the cameras'.
+        damping: Views from everywhere that are added to each Gaussian's views.
     """
 
     step: float = 1 / 48
@@ -50,7 +50,7 @@ class YCoCg(Codec):
     rounding: float = 0.42
     views: int = 0
     compaction: float = 0.064
-    damping: float = 0.1
+    damping: float = 1.0
 
     def __post_init__(self) -> None:
         check_positive(step=self.step, sh_step=self.sh_step, chroma=self.chroma)

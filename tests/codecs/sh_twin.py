@@ -25,11 +25,14 @@ def harmonics(terms: int, directions: np.ndarray) -> np.ndarray:  # [V, 3] -> [V
 
 
 def gram(terms, mean, eyes, weights, damping):  # [3], [V, 3], [V] -> [K, K]
+    """``damping`` views that look from everywhere, as heavy as the typical view, come on top."""
+    weights = weights.astype(np.float64)
     directions = mean - eyes
     directions = directions / np.linalg.norm(directions, axis=1, keepdims=True)
     basis = harmonics(terms, directions)
     matrix = np.einsum("v,va,vb->ab", weights, basis, basis)
-    return matrix + damping * np.trace(matrix) / terms * np.eye(terms)
+    everywhere = (weights**2).sum() / weights.sum() / (4 * np.pi)
+    return matrix + damping * everywhere * np.eye(terms)
 
 
 def ycocg(rgb: np.ndarray) -> np.ndarray:  # [..., 3] -> [3, ...]

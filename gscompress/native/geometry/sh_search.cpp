@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numbers>
 
 #define GSC_SIMD scalar
 #include "../rasterizer/sh.h"
@@ -27,6 +28,7 @@ class Metric {
   // False if no camera sees Gaussian i.
   bool observe(const Sightings& sightings, double damping, size_t i) {
     float sum[K][K] = {};
+    double total = 0, squared = 0;
     const float* mean = sightings.means + 3 * i;
     const float* weights = sightings.weights + sightings.views * i;
     for (size_t v = 0; v < sightings.views; ++v) {
@@ -35,6 +37,8 @@ class Metric {
       const float x = mean[0] - eye[0], y = mean[1] - eye[1], z = mean[2] - eye[2];
       const float length = std::sqrt(x * x + y * y + z * z);
       if (!(length > 0)) continue;
+      total += weights[v];
+      squared += static_cast<double>(weights[v]) * weights[v];
       float basis[K];
       raster::scalar::sh_basis<float>(K, x / length, y / length, z / length, basis);
       for (size_t a = 0; a < K; ++a) {
@@ -42,12 +46,12 @@ class Metric {
         for (size_t b = 0; b < K; ++b) sum[a][b] += scaled * basis[b];
       }
     }
-    double trace = 0;
-    for (size_t a = 0; a < K; ++a) trace += sum[a][a];
-    if (!(trace > 0) || !std::isfinite(trace)) return false;
+    if (!(total > 0) || !std::isfinite(squared)) return false;
+    // A view from everywhere: the mean of Y Y^T over the sphere is the identity / 4 pi.
+    const double everywhere = damping * squared / total / (4 * std::numbers::pi);
     for (size_t a = 0; a < K; ++a) {
       std::copy(sum[a], sum[a] + K, lower_[a]);
-      lower_[a][a] += damping * trace / K;
+      lower_[a][a] += everywhere;
     }
     decompose();
     return true;

@@ -31,7 +31,7 @@ struct ShBits {
 };
 
 struct ShSearch {
-  double damping;      // weight of directions without a camera, as a share of the cameras'
+  double damping;      // views from everywhere that are added to each Gaussian's views
   double bit_price;    // squared error that a bit may cost
   const ShBits* bits;  // null: the nearest integers
   int threads;
