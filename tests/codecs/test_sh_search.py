@@ -169,13 +169,13 @@ def scene_with_sightings(n, degree):
 def test_streams_decode_as_those_of_nearest_integers(n, degree):
     """The decoder needs to know nothing of the search."""
     scene, sightings = scene_with_sightings(n, degree)
-    codec = YCoCg(views=9, rounding=0.5)
+    codec = YCoCg(views=9, rounding=0.5, compaction=2.0)
     _, chunks, codecs = encode(scene, sightings=sightings, sh=codec)
     _, plain, _ = encode(scene, sh=codec)
     same = decode(scene, chunks, {**codecs, "sh": YCoCg(rounding=0.1, compaction=7, damping=1)})
     assert (same.sh == decode(scene, chunks, codecs).sh).all()
     if n > 1 and degree:
-        assert len(chunks["shN"]) < 0.95 * len(plain["shN"])
+        assert len(chunks["shN"]) < 0.8 * len(plain["shN"])
     assert {c for c in chunks if chunks[c] != plain[c]} <= {"sh0", "shN"}
 
 
