@@ -29,6 +29,7 @@ FORMATS = Registry(
         "compressed-ply": "gscompress.io.compressed_ply:CompressedPlyFormat",
         "ply": "gscompress.io.ply:PlyFormat",
         "splat": "gscompress.io.splat:SplatFormat",
+        "sog": "gscompress.io.sog:SogFormat",
     },
 )
 
