@@ -3,9 +3,10 @@
 Versions 1 to 3 are one gzip stream of header and planes, version 4 a plain header, a table of
 contents and one Zstandard frame per plane. Specification: github.com/nianticlabs/spz.
 
-Axes: the specification stores right-up-back, but the common converters write what the PLY holds.
-So do we, and read it back unchanged. Only where a file names its axes itself, through the extension
-``SPZ_ADOBE_coordinate_system``, are they turned to those of a PLY (right-down-front).
+Axes: the specification stores right-up-back where a PLY has right-down-front; some writers turn the
+scene, but the common converters write what the PLY holds, and no file says which. So we neither
+turn what we write nor what we read, unless ``axes`` asks for it or the file names its axes itself,
+through the extension ``SPZ_ADOBE_coordinate_system``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -49,6 +50,8 @@ __all__ = ["SpzFormat"]
 COLOUR_SCALE = 0.15
 """f_dc times this, plus a half, is a colour in 0..1."""
 
+_AXES = Literal["stored", "right-up-back"]
+_RIGHT_UP_BACK = 4
 _FIXED_LIMIT = 2**23 - 1
 _SCALE_RANGE = (-10.0, -10.0 + 255 / 16)
 _DC_RANGE = (-0.5 / COLOUR_SCALE, 0.5 / COLOUR_SCALE)
@@ -68,6 +71,8 @@ class SpzFormat:
         sh_rest_bits: Bits kept of those of higher degrees, 1 to 8.
         fractional_bits: Binary digits of a position after the point. Fewer are used where a
             position would not fit: its 24 bits would wrap around.
+        axes: ``stored`` takes positions as they are; ``right-up-back`` turns them from and to what
+            the specification wants.
     """
 
     id: ClassVar[str] = "spz"
@@ -77,6 +82,7 @@ class SpzFormat:
     sh1_bits: int = 5
     sh_rest_bits: int = 4
     fractional_bits: int = 12
+    axes: _AXES = "stored"
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -88,6 +94,8 @@ class SpzFormat:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigError("spz", name, found=value, expected=f"{low} to {high}")
+        if self.axes not in get_args(_AXES):
+            raise ConfigError("spz", "axes", found=self.axes, expected=get_args(_AXES))
 
     def sniff(self, head: bytes) -> bool:
         """Whether ``head`` starts an SPZ; gzip streams are taken for one."""
@@ -111,11 +119,16 @@ class SpzFormat:
             sh=_decode_sh(planes),
             mode="mip" if header.flags & ANTIALIASED else "default",
         )
-        return _turned(path, scene, header.extensions.get(COORDINATE_SYSTEM))
+        system = header.extensions.get(COORDINATE_SYSTEM)
+        if system is not None:
+            return _turned_as_named(path, scene, system)
+        return _turned(scene, _RIGHT_UP_BACK) if self.axes == "right-up-back" else scene
 
     def save(self, scene: Gaussians, path: Path) -> None:
         """Write a scene, in Morton order, which takes a tenth less; warns of what is lost."""
         losses: list[str] = []
+        if self.axes == "right-up-back":
+            scene = _turned(scene, _RIGHT_UP_BACK)  # it is its own inverse
         scene = with_carried(scene, 4, ("default", "mip"), losses)
         outside(scene.log_scales, *_SCALE_RANGE, "log-scales", losses)
         outside(scene.sh[:, 0], *_DC_RANGE, "colours", losses)
@@ -218,14 +231,16 @@ def _decode_sh(planes: SpzPlanes) -> Array:  # [N, K, 3]
     return sh
 
 
-def _turned(path: Path, scene: Gaussians, system: bytes | None) -> Gaussians:
-    """The scene in the axes right-down-front, given the extension that names those of the file."""
-    if system is None:
-        return scene
+def _turned_as_named(path: Path, scene: Gaussians, system: bytes) -> Gaussians:
     number = int.from_bytes(system[:4], "little") if len(system) >= 4 else 0
     if not 1 <= number <= 8:  # 9 and above exchange axes too, which no known writer does
         _log.warning("%s: coordinate system %d is unknown: axes are left as stored", path, number)
         return scene
+    return _turned(scene, number)
+
+
+def _turned(scene: Gaussians, number: int) -> Gaussians:
+    """The scene in the axes right-down-front, from those of a number in the extension."""
     # Counted from 1, bit by bit: right (not left), up (not down), front (not back).
     right, up, front = ((number - 1) >> bit & 1 for bit in range(3))
     x, y, z = (1 if right else -1), (-1 if up else 1), (1 if front else -1)

@@ -202,6 +202,17 @@ def test_skips_extensions_and_turns_named_axes(
     refused(lambda: load(path), "extension 0x00000001", "99 bytes")
 
 
+def test_axes_of_the_specification(tmp_path: Path) -> None:
+    scene = make_scene(100, 2)
+    turning = SpzFormat(axes="right-up-back", sh1_bits=8, sh_rest_bits=8)
+    turning.save(scene, tmp_path / "a.spz")
+    back = turning.load(tmp_path / "a.spz")
+    assert_within(matched(scene, back), back, **bounds(0.5 / 128 + 1e-6))
+    assert np.array_equal(load(tmp_path / "a.spz").means, back.means * np.array([1, -1, -1]))
+    with pytest.raises(ConfigError, match="axes"):
+        SpzFormat(axes="up")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("system", range(1, 9))
 def test_turned_spherical_harmonics_and_rotations(tmp_path: Path, system: int) -> None:
     """Colours seen from, and covariances in, the turned frame are those of the file's frame."""
