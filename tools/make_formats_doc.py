@@ -17,11 +17,14 @@ from typing import NamedTuple, get_args
 
 import numpy as np
 
-from gscompress.gaussians import Gaussians, Mode
-from gscompress.io import FORMATS
-from gscompress.io.base import Format
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "formats.md"
+from gscompress.gaussians import Gaussians, Mode  # noqa: E402
+from gscompress.io import FORMATS  # noqa: E402
+from gscompress.io.base import Format  # noqa: E402
+
+DOCUMENT = ROOT / "docs" / "formats.md"
 
 
 class Words(NamedTuple):
