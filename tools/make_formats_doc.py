@@ -90,14 +90,14 @@ TEXT = """# Formats
 
 <!-- Written by tools/make_formats_doc.py; do not edit. -->
 
-`gscompress convert IN OUT` and `gscompress.load` / `gscompress.save` know these. A file is recognised by
-its content, then by the ending of its name; the ending decides what is written. What a format
-cannot carry is said in a warning. Files are written in one piece or not at all.
+`gscompress convert IN OUT` and `gscompress.load` / `gscompress.save` know these. A file is
+recognised by its content, then by the ending of its name; the ending decides what is written.
+What a format cannot carry is said in a warning. Files are written in one piece or not at all.
 
 {table}
 
-A PLY of either kind is recognised by its header. All formats but PLY write the Gaussians in an order of
-their own.
+A PLY of either kind is recognised by its header. All formats but PLY write the Gaussians in an
+order of their own.
 
 ## Opacities of exactly 0 and 1
 
@@ -105,11 +105,11 @@ Their logits are infinite. They are read as -20 and 20, which render alike.
 
 ## Axes
 
-Scenes are passed on as they are stored, in every format. SPZ alone wants axes of its own (right, up, back
-where a PLY has right, down, front), which some of its writers turn to and others do not, and no file says
-which. If a scene from an SPZ stands on its head, read it in Python with
-`SpzFormat(axes="right-up-back").load(path)` (from `gscompress.io.spz`). An SPZ that names its axes in
-the extension `SPZ_ADOBE_coordinate_system` is turned accordingly.
+Scenes are passed on as they are stored, in every format. SPZ alone wants axes of its own (right,
+up, back where a PLY has right, down, front), which some of its writers turn to and others do not,
+and no file says which. If a scene from an SPZ stands on its head, read it in Python with
+`SpzFormat(axes="right-up-back").load(path)` (from `gscompress.io.spz`). An SPZ that names its
+axes in the extension `SPZ_ADOBE_coordinate_system` is turned accordingly.
 
 ## Settings
 
@@ -123,9 +123,9 @@ SpzFormat(version=3, sh1_bits=6, sh_rest_bits=6).save(scene, Path("scene.spz"))
 
 ## What is refused
 
-A file that is cut short, damaged, or made to exhaust memory ends in an error that names the place. Counts,
-image sizes and the sizes of compressed streams are checked against the size of the file before anything
-is allocated for them.
+A file that is cut short, damaged, or made to exhaust memory ends in an error that names the
+place. Counts, image sizes and the sizes of compressed streams are checked against the size of the
+file before anything is allocated for them.
 """
 
 
