@@ -25,7 +25,11 @@ FORMATS = Registry(
     {
         # Looked at in this order: of two that recognise a file's head, the first reads it.
         "gsz": "gscompress.io.gsz:GszFormat",
+        "spz": "gscompress.io.spz:SpzFormat",
+        "compressed-ply": "gscompress.io.compressed_ply:CompressedPlyFormat",
         "ply": "gscompress.io.ply:PlyFormat",
+        "splat": "gscompress.io.splat:SplatFormat",
+        "sog": "gscompress.io.sog:SogFormat",
     },
 )
 

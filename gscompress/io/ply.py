@@ -184,7 +184,7 @@ def _missing(header: PlyHeader, table: Table, name: str) -> InputError:
             header.path, f"property {name}", found="a list property", expected="a scalar property"
         )
     if "packed_position" in table.properties:
-        remedy = "This is a compressed PLY of PlayCanvas: convert it to the INRIA layout first."
+        remedy = "This is a compressed PLY of PlayCanvas that is damaged: export it again."
     elif "f_dc_0" not in table.properties:
         remedy = "This looks like a point cloud or mesh, not a trained scene of Gaussians."
     else:

@@ -1,0 +1,256 @@
+"""SPZ (Niantic), versions 1 to 4: fixed-point attributes, one plane after the other, compressed.
+
+Versions 1 to 3 are one gzip stream of header and planes, version 4 a plain header, a table of
+contents and one Zstandard frame per plane. Specification: github.com/nianticlabs/spz.
+
+Axes: the specification stores right-up-back where a PLY has right-down-front; some writers turn the
+scene, but the common converters write what the PLY holds, and no file says which. So we neither
+turn what we write nor what we read, unless ``axes`` asks for it or the file names its axes itself,
+through the extension ``SPZ_ADOBE_coordinate_system``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, get_args
+
+import numpy as np
+
+from gscompress.errors import ConfigError, InputError
+from gscompress.files import open_input
+from gscompress.gaussians import Array, Gaussians
+from gscompress.io.atomic import atomic_write
+from gscompress.io.quantised import (
+    Bytes,
+    byte_logits,
+    from_smallest_three,
+    morton_order,
+    opacity_bytes,
+    outside,
+    say_losses,
+    smallest_three,
+    to_levels,
+    with_carried,
+)
+from gscompress.io.spz_container import (
+    ANTIALIASED,
+    COORDINATE_SYSTEM,
+    MAGIC,
+    SpzHeader,
+    SpzPlanes,
+    read_planes,
+    write_planes,
+)
+
+__all__ = ["SpzFormat"]
+
+COLOUR_SCALE = 0.15
+"""f_dc times this, plus a half, is a colour in 0..1."""
+
+_AXES = Literal["stored", "right-up-back"]
+_RIGHT_UP_BACK = 4
+_FIXED_LIMIT = 2**23 - 1
+_SCALE_RANGE = (-10.0, -10.0 + 255 / 16)
+_DC_RANGE = (-0.5 / COLOUR_SCALE, 0.5 / COLOUR_SCALE)
+_SH_RANGE = (-1.0, 127 / 128)
+_XYZW, _WXYZ = [1, 2, 3, 0], [3, 0, 1, 2]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SpzFormat:
+    """Reads versions 1 to 4, writes 3 or 4. SH degrees 0 to 4, mode ``mip`` as antialiased.
+
+    Attributes:
+        version: Version to write. Older readers know 3.
+        sh1_bits: Bits kept of the coefficients of degree 1, 1 to 8.
+        sh_rest_bits: Bits kept of those of higher degrees, 1 to 8.
+        fractional_bits: Binary digits of a position after the point. Fewer are used where a
+            position would not fit: its 24 bits would wrap around.
+        axes: ``stored`` takes positions as they are; ``right-up-back`` turns them from and to what
+            the specification wants.
+    """
+
+    id: ClassVar[str] = "spz"
+    extensions: ClassVar[tuple[str, ...]] = (".spz",)
+
+    version: int = 4
+    sh1_bits: int = 5
+    sh_rest_bits: int = 4
+    fractional_bits: int = 12
+    axes: _AXES = "stored"
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("version", 3, 4),
+            ("sh1_bits", 1, 8),
+            ("sh_rest_bits", 1, 8),
+            ("fractional_bits", 0, 23),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError("spz", name, found=value, expected=f"{low} to {high}")
+        if self.axes not in get_args(_AXES):
+            raise ConfigError("spz", "axes", found=self.axes, expected=get_args(_AXES))
+
+    def sniff(self, head: bytes) -> bool:
+        """Whether ``head`` starts an SPZ; gzip streams are taken for one."""
+        return head.startswith((MAGIC, b"\x1f\x8b"))
+
+    def load(self, path: Path) -> Gaussians:
+        """Read a scene.
+
+        Raises:
+            InputError: The file is cut, damaged or no SPZ.
+        """
+        with open_input(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            planes = read_planes(path, file.read(size))
+        header = planes.header
+        scene = Gaussians(
+            means=_decode_means(path, header, planes.positions),
+            quats=_decode_quats(header.version, planes.rotations),
+            log_scales=(planes.scales / 16.0 - 10).astype(np.float32).reshape(-1, 3),
+            opacity_logits=byte_logits(planes.alphas),
+            sh=_decode_sh(planes),
+            mode="mip" if header.flags & ANTIALIASED else "default",
+        )
+        system = header.extensions.get(COORDINATE_SYSTEM)
+        if system is not None:
+            return _turned_as_named(path, scene, system)
+        return _turned(scene, _RIGHT_UP_BACK) if self.axes == "right-up-back" else scene
+
+    def save(self, scene: Gaussians, path: Path) -> None:
+        """Write a scene, in Morton order, which takes a tenth less; warns of what is lost."""
+        losses: list[str] = []
+        if self.axes == "right-up-back":
+            scene = _turned(scene, _RIGHT_UP_BACK)  # it is its own inverse
+        scene = with_carried(scene, 4, ("default", "mip"), losses)
+        outside(scene.log_scales, *_SCALE_RANGE, "log-scales", losses)
+        outside(scene.sh[:, 0], *_DC_RANGE, "colours", losses)
+        outside(scene.sh[:, 1:], *_SH_RANGE, "spherical harmonics", losses)
+        bits = self._fitting_bits(scene.means)
+        limit = _FIXED_LIMIT / 2**bits
+        outside(scene.means, -limit, limit, "positions", losses)
+        say_losses(path, f"SPZ version {self.version}", losses)
+        scene = scene.select(morton_order(scene.means))
+        header = SpzHeader(
+            version=self.version,
+            count=len(scene),
+            degree=scene.sh_degree,
+            fractional_bits=bits,
+            flags=ANTIALIASED if scene.mode == "mip" else 0,
+        )
+        planes = SpzPlanes(
+            header=header,
+            positions=_encode_means(scene.means, bits),
+            alphas=opacity_bytes(scene),
+            colours=to_levels((scene.sh[:, 0] * COLOUR_SCALE + 0.5) * 255, 255).astype(np.uint8),
+            scales=to_levels((scene.log_scales + 10.0) * 16, 255).astype(np.uint8),
+            rotations=_encode_quats(scene.quats),
+            sh=self._encode_sh(scene.sh),
+        )
+        with atomic_write(path, overwrite=True) as out:
+            for part in write_planes(planes):
+                out.write(part)
+
+    def _fitting_bits(self, means: Array) -> int:
+        largest = float(np.abs(means).max(initial=0))
+        bits = self.fractional_bits
+        while bits > 0 and largest * 2**bits > _FIXED_LIMIT:
+            bits -= 1
+        return bits
+
+    def _encode_sh(self, sh: Array) -> Bytes:  # [N * (K - 1) * 3]
+        """Levels 0..255 on a coarser grid: the low bits are 0, which is what compresses."""
+        rest = sh[:, 1:]
+        bits = np.where(np.arange(rest.shape[1]) < 3, self.sh1_bits, self.sh_rest_bits)
+        step = (2.0 ** (8 - bits))[:, None]  # [K - 1, 1]
+        # Rounded once: to 1/128 first and then to the step, as elsewhere, is off by half a level.
+        levels = np.floor(rest * 128 / step + 0.5) * step + 128
+        return np.asarray(np.clip(levels, 0, 255).astype(np.uint8).ravel())
+
+
+def _decode_means(path: Path, header: SpzHeader, data: Bytes) -> Array:  # [N, 3]
+    if header.version == 1:
+        means = data.view("<f2").astype(np.float32).reshape(-1, 3)
+        finite = np.isfinite(means).all(axis=1)
+        if not finite.all():
+            row = int(np.argmin(finite))
+            raise InputError(
+                path,
+                f"positions, row {row}",
+                found=means[row].tolist(),
+                expected="finite numbers",
+                remedy="The file is damaged: copy or export it again.",
+            )
+        return np.asarray(means)
+    wide = np.zeros((3 * header.count, 4), np.uint8)
+    wide[:, 1:] = data.reshape(-1, 3)
+    fixed = wide.view("<i4").reshape(-1, 3) >> 8  # the shift carries the sign down
+    return (fixed / 2.0**header.fractional_bits).astype(np.float32)
+
+
+def _encode_means(means: Array, bits: int) -> Bytes:  # [N * 9]
+    fixed = np.floor(means.astype(np.float64) * 2**bits + 0.5)
+    fixed = np.clip(fixed, -_FIXED_LIMIT, _FIXED_LIMIT).astype("<i4")
+    return np.ascontiguousarray(fixed.reshape(-1, 1).view(np.uint8)[:, :3]).ravel()
+
+
+def _decode_quats(version: int, data: Bytes) -> Array:  # [N, 4] wxyz
+    if version < 3:
+        xyz = data.reshape(-1, 3) / 127.5 - 1
+        w = np.sqrt(np.maximum(0, 1 - np.sum(xyz * xyz, axis=1, keepdims=True)))
+        return np.concatenate([w, xyz], axis=1).astype(np.float32)
+    packed = data.view("<u4")
+    fields = (packed[:, None] >> np.array([20, 10, 0], np.uint32)) & np.uint32(0x3FF)
+    others = (fields & np.uint32(0x1FF)) / 511.0
+    others[fields > 0x1FF] *= -1
+    return from_smallest_three(packed >> np.uint32(30), others)[:, _WXYZ]
+
+
+def _encode_quats(quats: Array) -> Bytes:  # [N * 4]
+    largest, others = smallest_three(quats[:, _XYZW])
+    fields = to_levels(np.abs(others) * 511, 511) | ((others < 0).astype(np.uint32) << 9)
+    packed = largest.astype(np.uint32) << 30
+    packed |= (fields[:, 0] << 20) | (fields[:, 1] << 10) | fields[:, 2]
+    return packed.astype("<u4").view(np.uint8)
+
+
+def _decode_sh(planes: SpzPlanes) -> Array:  # [N, K, 3]
+    n, k = planes.header.count, (planes.header.degree + 1) ** 2
+    sh = np.empty((n, k, 3), np.float32)
+    sh[:, 0] = (planes.colours.reshape(-1, 3) / 255.0 - 0.5) / COLOUR_SCALE
+    sh[:, 1:] = planes.sh.reshape(n, k - 1, 3)
+    sh[:, 1:] -= 128
+    sh[:, 1:] /= 128
+    return sh
+
+
+def _turned_as_named(path: Path, scene: Gaussians, system: bytes) -> Gaussians:
+    number = int.from_bytes(system[:4], "little") if len(system) >= 4 else 0
+    if not 1 <= number <= 8:  # 9 and above exchange axes too, which no known writer does
+        _log.warning("%s: coordinate system %d is unknown: axes are left as stored", path, number)
+        return scene
+    return _turned(scene, number)
+
+
+def _turned(scene: Gaussians, number: int) -> Gaussians:
+    """The scene in the axes right-down-front, from those of a number in the extension."""
+    # Counted from 1, bit by bit: right (not left), up (not down), front (not back).
+    right, up, front = ((number - 1) >> bit & 1 for bit in range(3))
+    x, y, z = (1 if right else -1), (-1 if up else 1), (1 if front else -1)
+    if (x, y, z) == (1, 1, 1):
+        return scene
+    # The sign of a real spherical harmonic is that of the product of coordinates it is odd in.
+    signs = [1, y, z, x, x * y, y * z, 1, x * z, 1, y, x * y * z, y, z, x, z, x]
+    signs += [x * y, y * z, x * y, y * z, 1, x * z, 1, x * z, 1]
+    return scene.replace(
+        means=scene.means * np.array([x, y, z], np.float32),
+        quats=scene.quats * np.array([1, y * z, x * z, x * y], np.float32),
+        sh=scene.sh * np.array(signs[: scene.sh.shape[1]], np.float32)[:, None],
+    )
