@@ -1,0 +1,81 @@
+"""One scene, encoded as often as it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gscompress.codecs.base import StreamWriter
+from gscompress.codecs.scene import arrange, encode_scene
+from gscompress.config import Config
+from gscompress.container import Container
+from gscompress.format import make_header
+from gscompress.gaussians import Gaussians
+
+__all__ = ["Encoded", "Encoder"]
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A scene under one configuration.
+
+    Attributes:
+        config: The configuration.
+        container: The file's content.
+        arranged: The scene as it was coded, Gaussian by Gaussian.
+        decoded: What decoding gives.
+    """
+
+    config: Config
+    container: Container
+    arranged: Gaussians
+    decoded: Gaussians
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return len(self.container.to_bytes())
+
+
+class Encoder:
+    """Encodes a scene under configurations that differ in their steps.
+
+    Args:
+        source: The scene as it came; what is said about it goes into the files.
+        scene: What is encoded: the same after all stages.
+        importance: Of each Gaussian [N], or None where nothing was measured.
+
+    Attributes:
+        source: As given.
+        scene: As given.
+        count: How often it has encoded.
+    """
+
+    def __init__(
+        self, source: Gaussians, scene: Gaussians, importance: NDArray[np.floating] | None
+    ) -> None:
+        self.source = source
+        self.scene = scene
+        self.count = 0
+        self._importance = importance
+        self._arranged: dict[object, tuple[Gaussians, NDArray[np.floating] | None]] = {}
+
+    def encode(self, config: Config) -> Encoded:
+        """Encode under ``config``."""
+        arranged, importance = self._arrange(config)
+        streams = StreamWriter(config.entropy)
+        decoded = encode_scene(arranged, importance, config.attributes, streams)
+        self.count += 1
+        container = Container(make_header(self.source, arranged, config), streams.chunks)
+        return Encoded(config, container, arranged, decoded)
+
+    def _arrange(self, config: Config) -> tuple[Gaussians, NDArray[np.floating] | None]:
+        """Arranging depends on the kinds of the codecs and, for the order, on that of the means."""
+        kinds = tuple(type(codec) for codec in config.attributes.values())
+        key = (config.attributes["means"], kinds)
+        if key not in self._arranged:
+            self._arranged.clear()  # one arranged scene at a time is enough
+            self._arranged[key] = arrange(self.scene, self._importance, config.attributes)
+        return self._arranged[key]

@@ -1,0 +1,167 @@
+"""Finding the octaves at which a monotone measure (size, PSNR) falls into a window."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from gscompress.config import Config
+from gscompress.rate.encoder import Encoded, Encoder
+from gscompress.rate.scale import MAX_OCTAVES, MIN_OCTAVES, scaled
+
+__all__ = ["Search", "Trial", "Unreachable", "Window"]
+
+_STEPS_IN_WHOLE_NUMBERS = ("means", "opacities")
+_NEAR = 0.6
+"""Once a trial is expected to be this near (in octaves), whole numbers stay as they are."""
+_MAX_TRIALS = 24
+_MAX_STRIDE = 3.0
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a measure shall become.
+
+    Attributes:
+        low: At least.
+        high: At most.
+        slope: By how much the measure grows per octave, about.
+    """
+
+    low: float
+    high: float
+    slope: float
+
+    @property
+    def aim(self) -> float:
+        """Its middle."""
+        return (self.low + self.high) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One encoding and its measure."""
+
+    octaves: float
+    measure: float
+    encoded: Encoded
+
+
+class Unreachable(Exception):
+    """The window cannot be reached; ``nearest`` is the trial that comes closest."""
+
+    def __init__(self, nearest: Trial) -> None:
+        super().__init__("unreachable")
+        self.nearest = nearest
+
+
+class Search:
+    """Secant steps within a shrinking bracket, first over the whole scale, then over the rest.
+
+    The steps of some codecs come in whole numbers, so that size and quality jump there. Where the
+    target is near they are fixed, and the other steps, which are continuous, do the rest.
+
+    Args:
+        config: What is scaled.
+        encoder: Encodes.
+        measure: Grows with the octaves.
+    """
+
+    def __init__(
+        self, config: Config, encoder: Encoder, measure: Callable[[Encoded], float]
+    ) -> None:
+        self._config = config
+        self._encoder = encoder
+        self._measure = measure
+        self._fixed: Config | None = None
+        self._near = 0.0  # where the whole numbers were fixed
+        self._low: Trial | None = None  # the bracket
+        self._high: Trial | None = None
+
+    def run(self, window: Window, start: float = 0.0) -> Trial:
+        """Find a trial within the window.
+
+        A later run of the same search goes on where the last one stopped.
+
+        Raises:
+            Unreachable: There is none.
+        """
+        octaves, slope = start, window.slope
+        last: Trial | None = None
+        best: Trial | None = None
+        for _ in range(_MAX_TRIALS):
+            trial = self._try(octaves)
+            best = _nearer(best, trial, window)
+            if window.low <= trial.measure <= window.high:
+                return trial
+            self._bracket(trial, window)
+            if self._at_the_end(trial, window):
+                raise Unreachable(trial)
+            slope = _slope(last, trial, slope, window.slope)
+            stride = (window.aim - trial.measure) / slope
+            octaves = self._within(trial.octaves + max(-_MAX_STRIDE, min(_MAX_STRIDE, stride)))
+            last = trial
+            if self._fixed is None and abs(octaves - trial.octaves) <= _NEAR:
+                self._fix(octaves)
+            elif self._stuck():
+                break
+        assert best is not None
+        raise Unreachable(best)
+
+    def _try(self, octaves: float) -> Trial:
+        config = scaled(self._config, octaves)
+        if self._fixed is not None:
+            kept = {group: self._fixed.attributes[group] for group in _STEPS_IN_WHOLE_NUMBERS}
+            attributes = types.MappingProxyType({**config.attributes, **kept})
+            config = replace(config, attributes=attributes)
+        encoded = self._encoder.encode(config)
+        return Trial(octaves, self._measure(encoded), encoded)
+
+    def _fix(self, octaves: float) -> None:
+        """From now on whole numbers are those of ``octaves``; what was found before is void."""
+        self._fixed, self._near = scaled(self._config, octaves), octaves
+        self._low = self._high = None
+
+    def _bracket(self, trial: Trial, window: Window) -> None:
+        if trial.measure < window.low:
+            self._low = trial
+        else:
+            self._high = trial
+
+    def _at_the_end(self, trial: Trial, window: Window) -> bool:
+        below = trial.measure < window.low
+        return (below and trial.octaves >= MAX_OCTAVES) or (
+            not below and trial.octaves <= MIN_OCTAVES
+        )
+
+    def _within(self, octaves: float) -> float:
+        """The octaves inside the bracket, not too near to its ends, and inside the scale."""
+        if self._low is not None and self._high is not None:
+            a, b = self._low.octaves, self._high.octaves
+            margin = (b - a) / 16
+            if not a + margin <= octaves <= b - margin:
+                octaves = (a + b) / 2
+        return max(MIN_OCTAVES, min(MAX_OCTAVES, octaves))
+
+    def _stuck(self) -> bool:
+        if self._low is None or self._high is None:
+            return False
+        return self._high.octaves - self._low.octaves < 1e-4
+
+
+def _slope(last: Trial | None, trial: Trial, slope: float, usual: float) -> float:
+    """Growth per octave between the last two trials, if that is at all likely."""
+    if last is None or last.octaves == trial.octaves:
+        return slope
+    found = (trial.measure - last.measure) / (trial.octaves - last.octaves)
+    return found if usual / 8 <= found <= usual * 8 else slope
+
+
+def _nearer(best: Trial | None, trial: Trial, window: Window) -> Trial:
+    """The trial nearer to the window."""
+
+    def distance(one: Trial) -> float:
+        return max(window.low - one.measure, one.measure - window.high)
+
+    return trial if best is None or distance(trial) < distance(best) else best
