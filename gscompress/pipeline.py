@@ -70,9 +70,9 @@ def compress(
     seed: int = 0,
     progress: Progress | None = None,
     quality: float | None = None,
-    target_size: int | None = None,
+    target_size: int | str | None = None,
     target_psnr: float | None = None,
-    max_error: Mapping[str, float] | None = None,
+    max_error: Mapping[str, float] | str | None = None,
 ) -> Result:
     """Compress a scene.
 
@@ -87,10 +87,11 @@ def compress(
         progress: Called with (what is being done, steps done, steps in all).
         quality: 1 to 100: all steps finer or coarser together. 60 is the configuration itself,
             10 more halve its steps. At most one of this and the following is given.
-        target_size: Bytes that the file shall have, or up to 1 % less.
+        target_size: Bytes that the file shall have, or up to 1 % less; or a text such as "5MB".
         target_psnr: PSNR in dB against the input's renders, or up to 0.1 dB more; measured at
             cameras that are held out of ``cameras`` for it.
-        max_error: Largest error of every Gaussian, by quantity: see `gscompress.rate.bounds`.
+        max_error: Largest error of every Gaussian, by quantity, or a text such as "means=1mm":
+            see `gscompress.rate.bounds`.
 
     Raises:
         ConfigError: The configuration is wrong.

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 import re
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -31,7 +31,7 @@ from gscompress.config import Config
 from gscompress.errors import InputError
 from gscompress.gaussians import SH_C0, Gaussians
 
-__all__ = ["QUANTITIES", "bounded", "check_bounds", "find_bounds", "parse_bounds"]
+__all__ = ["QUANTITIES", "bounded", "check_bounds", "find_errors", "lossless", "parse_bounds"]
 
 QUANTITIES = {
     "means": "means",
@@ -107,7 +107,14 @@ def bounded(config: Config, scene: Gaussians, bounds: Mapping[str, float]) -> Co
     return replace(config, attributes=types.MappingProxyType(attributes))
 
 
-def find_bounds(scene: Gaussians, decoded: Gaussians) -> dict[str, float]:
+def lossless(config: Config, quantities: Iterable[str]) -> Config:
+    """The configuration that codes the attribute groups of some quantities without loss."""
+    groups = dict.fromkeys((QUANTITIES[name] for name in quantities), Exact())
+    attributes = types.MappingProxyType({**config.attributes, **groups})
+    return replace(config, attributes=attributes)
+
+
+def find_errors(scene: Gaussians, decoded: Gaussians) -> dict[str, float]:
     """The largest error of each quantity over all Gaussians, in float64."""
     if len(scene) == 0:
         return dict.fromkeys(QUANTITIES, 0.0)
@@ -139,8 +146,7 @@ def check_bounds(bounds: Mapping[str, float], reached: Mapping[str, float]) -> N
                 "max error",
                 quantity,
                 found=f"{limit:g}",
-                expected=f"a bound that the codec can hold: {reached[quantity]:.6g} or more",
-                remedy=f"Or no loss: --set attributes.{QUANTITIES[quantity]}.use=exact",
+                expected=f"a bound that can be held: {reached[quantity]:.6g} or more",
             )
 
 

@@ -17,6 +17,10 @@ __all__ = ["MAX_VIEWS", "ControlViews", "hold_out"]
 
 MAX_VIEWS = 64
 """Enough for a mean over views that is near that of other views: they differ by a dB or two."""
+_FIRST = 4
+"""One of so many is rendered first: enough where the target is far."""
+_FAR = 1.5  # dB
+_MAX_KEPT = 2**29  # bytes
 _SHARE = 3
 """One of so many cameras is held out."""
 
@@ -45,33 +49,42 @@ def hold_out(ctx: Context) -> Context:
 class ControlViews:
     """Measures decoded scenes against the input at the control views of a context.
 
-    The input's renders are kept, as 16-bit floats where there are many, so that each is made once.
+    The input's renders are kept as far as memory goes; the others are made each time.
     """
 
     def __init__(self, ctx: Context) -> None:
+        count = len(ctx.control)
+        order = sorted(range(count), key=lambda k: (k % _FIRST != 0, k))
         self._ctx = ctx
-        self._virtual = not ctx.given_cameras
-        self._truth: list[Array] = []
+        self._cameras = [ctx.control[k] for k in order]
+        self._few = -(-count // _FIRST)
+        self._truth: dict[int, Array] = {}
 
-    def psnr(self, scene: Gaussians) -> float:
-        """Mean over the views of the PSNR in dB."""
-        cameras, step = self._ctx.control, self._ctx.step("control")
-        if not self._truth:
-            self._truth = [self._render(self._ctx.scene, camera) for camera in cameras]
-        total = 0.0
-        for k, (camera, truth) in enumerate(zip(cameras, self._truth, strict=True)):
-            total += psnr(self._render(scene, camera), truth)
+    def psnr(self, scene: Gaussians, target: float) -> float:
+        """Mean over the views of the PSNR in dB; of some of them where it is far from ``target``."""
+        found: list[float] = []
+        step = self._ctx.step("control")
+        for k, camera in enumerate(self._cameras):
+            if k == self._few and abs(sum(found) / k - target) > _FAR:
+                break
+            image = self._ctx.renderer.render(scene, camera).image
+            found.append(psnr(image, self._truth_of(k)))
             if step is not None:
-                step(k + 1, len(cameras))
-        return total / len(cameras)
+                step(k + 1, len(self._cameras))
+        return sum(found) / len(found)
 
     def describe(self) -> str:
         """Where it is measured, for people."""
-        count = len(self._ctx.control)
+        count = len(self._cameras)
         return f"{count} control view{'' if count == 1 else 's'}"
 
-    def _render(self, scene: Gaussians, camera: Camera) -> Array:
-        return self._ctx.renderer.render(scene, camera).image
+    def _truth_of(self, k: int) -> Array:
+        if k in self._truth:
+            return self._truth[k]
+        image = self._ctx.renderer.render(self._ctx.scene, self._cameras[k]).image
+        if (len(self._truth) + 1) * image.nbytes <= _MAX_KEPT:
+            self._truth[k] = image
+        return image
 
 
 class _Part(Sequence[Array]):

@@ -10,11 +10,12 @@ from typing import Any, Protocol
 
 from gscompress.config import Config
 from gscompress.errors import ConfigError, InputError, UsageError
-from gscompress.rate.bounds import bounded, check_bounds, find_bounds
+from gscompress.rate.bounds import bounded, check_bounds, find_errors, lossless, parse_bounds
 from gscompress.rate.control import ControlViews, hold_out
 from gscompress.rate.encoder import Encoded, Encoder
 from gscompress.rate.scale import MAX_OCTAVES, octaves_of_quality, scaled
 from gscompress.rate.search import Search, Trial, Unreachable, Window
+from gscompress.rate.sizes import parse_size
 from gscompress.stages.base import Context
 
 __all__ = ["AsConfigured", "Goal", "MaxError", "Quality", "TargetPsnr", "TargetSize", "make_goal"]
@@ -142,23 +143,25 @@ class TargetPsnr(Goal):
     def reach(
         self, config: Config, encoder: Encoder, ctx: Context
     ) -> tuple[Encoded, dict[str, Any] | None]:
-        """Search by some of the control views, then decide by all of them."""
+        """Search; the PSNR is the mean over the control views."""
         _check_scalable(config, "target PSNR")
         if len(encoder.scene) == 0:
             raise InputError("target PSNR", found="a scene without Gaussians")
         views = ControlViews(ctx)
-        search = Search(config, encoder, lambda encoded: views.psnr(encoded.decoded))
+        search = Search(config, encoder, lambda encoded: views.psnr(encoded.decoded, self.psnr))
         quarter = PSNR_TOLERANCE / 4
         window = Window(self.psnr + quarter, self.psnr + 3 * quarter, _PSNR_SLOPE)
         try:
             found = search.run(window)
         except Unreachable as error:
-            raise InputError(
-                "target PSNR",
-                found=f"{self.psnr:g} dB",
-                expected=f"the nearest that can be reached: {error.nearest.measure:.2f} dB",
-                remedy=f"Measured at {views.describe()}.",
-            ) from None
+            found = error.nearest
+            if not self.psnr <= found.measure <= self.psnr + PSNR_TOLERANCE:
+                raise InputError(
+                    "target PSNR",
+                    found=f"{self.psnr:g} dB",
+                    expected=f"the nearest that can be reached: {found.measure:.2f} dB",
+                    remedy=f"Measured at {views.describe()}.",
+                ) from None
         return found.encoded, {
             **_summary("psnr", self.psnr, found.measure, found.octaves, encoder),
             "views": views.describe(),
@@ -178,7 +181,10 @@ class MaxError(Goal):
     def reach(
         self, config: Config, encoder: Encoder, ctx: Context
     ) -> tuple[Encoded, dict[str, Any] | None]:
-        """Encode with steps made from the bounds, and check what is decoded."""
+        """Encode with steps made from the bounds, and check what is decoded.
+
+        Where rounding to float32 breaks a bound, the attribute is coded without loss.
+        """
         if config.stages:
             raise ConfigError(
                 "max error",
@@ -187,7 +193,11 @@ class MaxError(Goal):
                 remedy="Leave them out (--stages none on the command line).",
             )
         encoded = encoder.encode(bounded(config, encoder.scene, self.bounds))
-        reached = find_bounds(encoded.arranged, encoded.decoded)
+        reached = find_errors(encoded.arranged, encoded.decoded)
+        broken = [name for name, limit in self.bounds.items() if not reached[name] <= limit]
+        if broken:
+            encoded = encoder.encode(lossless(encoded.config, broken))
+            reached = find_errors(encoded.arranged, encoded.decoded)
         check_bounds(self.bounds, reached)
         kept = {quantity: reached[quantity] for quantity in self.bounds}
         return encoded, _summary("max_error", dict(self.bounds), kept, None, encoder)
@@ -196,11 +206,11 @@ class MaxError(Goal):
 def make_goal(
     *,
     quality: float | None = None,
-    target_size: int | None = None,
+    target_size: int | str | None = None,
     target_psnr: float | None = None,
-    max_error: Mapping[str, float] | None = None,
+    max_error: Mapping[str, float] | str | None = None,
 ) -> Goal:
-    """The goal that one of the options stands for.
+    """The goal that one of the options stands for, or none; texts are parsed.
 
     Raises:
         UsageError: More than one is given.
@@ -219,12 +229,15 @@ def make_goal(
         octaves_of_quality(quality)
         return Quality(quality)
     if target_size is not None:
-        _positive("target size", target_size, "bytes")
-        return TargetSize(int(target_size))
+        size = parse_size(target_size) if isinstance(target_size, str) else int(target_size)
+        _positive("target size", size, "bytes")
+        return TargetSize(size)
     if target_psnr is not None:
         _positive("target PSNR", target_psnr, "dB")
         return TargetPsnr(target_psnr)
-    return AsConfigured() if max_error is None else MaxError(max_error)
+    if max_error is not None:
+        return MaxError(parse_bounds(max_error) if isinstance(max_error, str) else max_error)
+    return AsConfigured()
 
 
 def _positive(what: str, value: float, unit: str) -> None:

@@ -147,7 +147,7 @@ class Search:
     def _stuck(self) -> bool:
         if self._low is None or self._high is None:
             return False
-        return self._high.octaves - self._low.octaves < 1e-4
+        return self._high.octaves - self._low.octaves < 5e-4
 
 
 def _slope(last: Trial | None, trial: Trial, slope: float, usual: float) -> float:
