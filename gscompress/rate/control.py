@@ -8,7 +8,6 @@ from typing import Any, overload
 
 import numpy as np
 
-from gscompress.cameras import Camera
 from gscompress.gaussians import Array, Gaussians
 from gscompress.metrics import psnr
 from gscompress.stages.base import Context
@@ -61,7 +60,7 @@ class ControlViews:
         self._truth: dict[int, Array] = {}
 
     def psnr(self, scene: Gaussians, target: float) -> float:
-        """Mean over the views of the PSNR in dB; of some of them where it is far from ``target``."""
+        """Mean over the views of the PSNR in dB; over some where it is far from ``target``."""
         found: list[float] = []
         step = self._ctx.step("control")
         for k, camera in enumerate(self._cameras):

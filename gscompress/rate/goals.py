@@ -138,6 +138,8 @@ class TargetPsnr(Goal):
 
     def prepare(self, ctx: Context) -> Context:
         """Hold out the control views."""
+        if len(ctx.scene) == 0:
+            raise InputError("target PSNR", found="a scene without Gaussians")
         return hold_out(ctx)
 
     def reach(
@@ -145,8 +147,6 @@ class TargetPsnr(Goal):
     ) -> tuple[Encoded, dict[str, Any] | None]:
         """Search; the PSNR is the mean over the control views."""
         _check_scalable(config, "target PSNR")
-        if len(encoder.scene) == 0:
-            raise InputError("target PSNR", found="a scene without Gaussians")
         views = ControlViews(ctx)
         search = Search(config, encoder, lambda encoded: views.psnr(encoded.decoded, self.psnr))
         quarter = PSNR_TOLERANCE / 4
