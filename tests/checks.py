@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,6 @@ from gscompress.codecs.ycocg import YCoCg
 from gscompress.config import component, to_table
 from gscompress.entropy.mix import Mix
 from gscompress.gaussians import ATTRIBUTES, Gaussians
-
-GOLDEN = Path(__file__).parent / "golden"
 
 CODECS_OF_EACH_GROUP: dict[str, Any] = {
     "means": Morton(),
@@ -84,6 +82,12 @@ def round_trip(
     """The scene as arranged by the encoder, and as decoded."""
     arranged, chunks, chosen = encode(scene, importance, **codecs)
     return arranged, decode(scene, chunks, chosen)
+
+
+def digest(scene: Gaussians) -> str:
+    """Of every bit of a scene."""
+    bits = b"".join(getattr(scene, name).tobytes() for name in ATTRIBUTES)
+    return hashlib.sha256(bits + scene.mode.encode()).hexdigest()[:32]
 
 
 def check_codec(group: str, codec: Any) -> None:

@@ -5,6 +5,12 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def programs_find_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that a test starts in another folder import this gscompress, installed or not."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """Real scenes, which are not part of the repository."""

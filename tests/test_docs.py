@@ -15,10 +15,6 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 FUNCTIONS = [name for name in gscompress.__all__ if callable(getattr(gscompress, name))]
 FUNCTIONS = [name for name in FUNCTIONS if name[0].islower()]
 
-pytestmark = pytest.mark.skipif(
-    not (ROOT / "scenes" / "demo.ply").is_file(), reason="scenes/demo.ply is not here"
-)
-
 
 def check(examples: doctest.DocTest) -> None:
     assert examples.examples, f"{examples.name} shows no example"

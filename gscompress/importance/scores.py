@@ -28,5 +28,7 @@ def importance_of(scene: Gaussians, codec: Any, ctx: Context) -> NDArray[np.floa
     if len(cameras) > codec.views:
         picked = np.linspace(0, len(cameras) - 1, codec.views).round().astype(int)
         cameras = [cameras[i] for i in picked]
-    scores = ctx.renderer.scores(scene, cameras, progress=ctx.step("score"))
+    scores = ctx.renderer.scores(
+        scene, cameras, progress=ctx.step("score"), removal=codec.score == "removal_effect"
+    )
     return np.asarray(getattr(scores, codec.score))

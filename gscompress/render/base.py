@@ -71,8 +71,13 @@ class Renderer(Protocol):
         cameras: Sequence[Camera],
         background: Background = BLACK,
         progress: Progress | None = None,
+        *,
+        removal: bool = True,
     ) -> Scores:
-        """Accumulate the scores of every Gaussian over the cameras; no gradient."""
+        """Accumulate the scores of every Gaussian over the cameras; no gradient.
+
+        Without ``removal`` the removal effect, which takes a second pass, may be left at 0.
+        """
         ...
 
     def rasterize(

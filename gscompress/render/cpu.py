@@ -79,11 +79,14 @@ class CpuRenderer:
         cameras: Sequence[Camera],
         background: Background = BLACK,
         progress: Progress | None = None,
+        *,
+        removal: bool = True,
     ) -> Scores:
         """Accumulate the scores of every Gaussian over the cameras, in double precision.
 
         The removal effect follows from the colour seen behind each Gaussian (see Scores); it takes
-        a second pass over the image, when its final colours are known.
+        a second pass over the image, when its final colours are known, unless ``removal`` is
+        false: then it stays 0.
         """
         antialiased = is_antialiased(scene)
         activated = _activated(scene)
@@ -104,7 +107,7 @@ class CpuRenderer:
                     weight_sq_sum=weight_sq_sum,
                     weight_max=weight_max,
                     hits=hits,
-                    removal_effect=removal_effect,
+                    removal_effect=removal_effect if removal else None,
                 )
                 if progress:
                     progress(done, len(cameras))

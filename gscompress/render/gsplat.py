@@ -75,6 +75,8 @@ class GsplatRenderer:
         cameras: Sequence[Camera],
         background: Background = BLACK,
         progress: Progress | None = None,
+        *,
+        removal: bool = True,
     ) -> Scores:
         """Accumulate the scores of every Gaussian over the cameras, in double precision."""
         antialiased = is_antialiased(scene)

@@ -95,9 +95,9 @@ def test_each_outcome_is_seen(fuzzing, tmp_path, kind, expected):
         started = time.process_time()
         while kind == "slow" and time.process_time() - started < 0.3:
             pass
-        return np.ones((64 if kind == "memory" else 1) << 17)
+        return np.ones((256 if kind == "memory" else 1) << 17)
 
-    seen = fuzzing["worker"]._outcome(read, tmp_path, 0.2, 32 << 20)
+    seen = fuzzing["worker"]._outcome(read, tmp_path, 0.2 if kind == "slow" else 10, 32 << 20)
     assert seen["outcome"] == expected
     failed = fuzzing["pool"].Outcome(0, **seen).failed
     assert failed == (expected not in ("read", "CorruptFileError"))

@@ -13,7 +13,7 @@ namespace gscompress {
 
 constexpr int kInputs = 4;  // bit models per bit
 constexpr uint32_t kFreshModel = (1u << 21) << 10;
-constexpr uint32_t kSeenLimit = 250;  // a model's memory, in bits
+constexpr uint32_t kSeenLimit = 127;  // a model's memory, in bits
 constexpr int32_t kUnitWeight = 1 << 14;
 constexpr int32_t kWeightLimit = 4 * kUnitWeight - 1;
 
@@ -52,7 +52,7 @@ inline Prediction predict(const uint32_t* models, const int32_t* base, int node,
 
 inline void learn(const Prediction& r, int bit, uint32_t* models, const int32_t* base, int node,
                   int32_t* weights, const Logistic& tables) {
-  const int32_t error = ((bit << 16) - static_cast<int32_t>(r.p1)) * 3;
+  const int32_t error = ((bit << 16) - static_cast<int32_t>(r.p1)) * 7;
   for (int i = 0; i < kInputs; ++i) {
     const int32_t w = weights[i] + ((r.inputs[i] * error + (1 << 18)) >> 19);
     weights[i] = w < -kWeightLimit ? -kWeightLimit : w > kWeightLimit ? kWeightLimit : w;

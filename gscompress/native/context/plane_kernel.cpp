@@ -89,7 +89,7 @@ void set_contexts(const PlaneJob& job, size_t i, int32_t a, ValueCoder<CodeBit>&
   const int contexts[kInputs] = {
       off * 4 + job.nearness[i],
       level_of(a) * 4 + (off < 3 ? off : 3),
-      job.classes[i] * 8 + off,
+      job.classes[i] * 8 + loud,
       loud * 15 + tilt,
   };
   for (int m = 0; m < kInputs; ++m) coder.base[m] = (m * kContexts + contexts[m]) * kNodes;

@@ -20,7 +20,7 @@ void for_each_plane(const PlaneSide& side, const std::vector<PlaneSpec>& specs, 
   for (size_t c = 0; c < specs.size(); ++c) {
     const PlaneSpec& spec = specs[c];
     std::fill(models.begin(), models.end(), kFreshModel);
-    std::fill(weights.begin(), weights.end(), kUnitWeight * 2 / kInputs);
+    std::fill(weights.begin(), weights.end(), kUnitWeight * 3 / (2 * kInputs));
     residuals[c].resize(side.count);
     code(PlaneJob{
         side.count,

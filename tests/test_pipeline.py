@@ -1,0 +1,161 @@
+"""The whole way: scene to file and back."""
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zstandard
+
+import gscompress as gs
+from gscompress.config import load_config
+from gscompress.container import Container
+from gscompress.errors import CorruptFileError, InputError
+from gscompress.gaussians import ATTRIBUTES, Gaussians
+from gscompress.metrics import psnr
+from gscompress.render.base import Scores
+from tests.checks import digest, make_scene
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = Path(__file__).parent / "golden"
+PRESETS = ("fast", "balanced", "quality", "lossless")
+
+
+@pytest.fixture(scope="module")
+def demo() -> Gaussians:
+    return gs.load(ROOT / "scenes/demo.ply")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("mode", ["default", "mip"])
+def test_round_trip(preset, mode):
+    scene = make_scene(400, 2, mode=mode)
+    result = gs.compress(scene, preset)
+    back = gs.decompress(result.to_bytes())
+    assert (len(back), back.sh_degree, back.mode) == (400, 2, mode)
+    assert digest(back) == digest(result.decoded())
+    summary = result.summary
+    assert summary["output_bytes"] == len(result.to_bytes())
+    assert sum(summary["bytes_by_attribute"].values()) == summary["output_bytes"]
+    assert summary["input_bytes"] == 400 * 4 * (14 + 9 * 3)
+    assert (summary["gaussians_in"], summary["gaussians_out"]) == (400, 400)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("n", [0, 1])
+def test_tiny_scenes(preset, n):
+    back = gs.decompress(gs.compress(make_scene(n, 3), preset).to_bytes())
+    assert (len(back), back.sh_degree) == (n, 3)
+    back.validate()
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2, 3, 4])
+def test_every_degree(degree):
+    scene = make_scene(300, degree)
+    back = gs.decompress(gs.compress(scene, "fast").to_bytes())
+    assert back.sh.shape == (300, (degree + 1) ** 2, 3)
+
+
+def test_lossless_changes_nothing_but_the_order(demo):
+    result = gs.compress(demo, "lossless")
+    back = gs.decompress(result.to_bytes())
+
+    def rows(scene):
+        columns = [getattr(scene, name).reshape(len(scene), -1) for name in ATTRIBUTES]
+        table = np.ascontiguousarray(np.concatenate(columns, axis=1)).view(np.int32)
+        return table[np.lexsort(table.T)]
+
+    assert (rows(back) == rows(demo)).all()
+    zstd = zstandard.ZstdCompressor(level=19).compress((ROOT / "scenes/demo.ply").read_bytes())
+    assert result.summary["output_bytes"] < 0.97 * len(zstd)
+
+
+# What the presets make of the demo scene; a change for the worse must be noticed.
+@pytest.mark.parametrize(
+    ("preset", "most_bits", "least_psnr"),
+    [("fast", 110, 39), ("balanced", 100, 40), ("quality", 150, 46)],
+)
+def test_quality_on_the_demo_scene(demo, preset, most_bits, least_psnr):
+    cameras = gs.load_cameras(ROOT / "scenes/cameras.json")
+    train, test = cameras[1::4], cameras[::22]
+    result = gs.compress(demo, preset, cameras=train)
+    back = gs.decompress(result.to_bytes())
+    quality = [
+        psnr(gs.render(back, c, device="cpu"), gs.render(demo, c, device="cpu")) for c in test
+    ]
+    assert len(result.to_bytes()) * 8 / len(demo) < most_bits
+    assert np.mean(quality) > least_psnr
+
+
+def test_only_the_given_cameras_are_looked_from(monkeypatch):
+    scene = make_scene(100, 1)
+    cameras = gs.virtual_cameras(scene, 10, width=32, height=32)
+    seen = []
+
+    class Spy:
+        def scores(self, scene, cameras, progress=None, *, removal=True):
+            seen.extend(camera.name for camera in cameras)
+            ones = np.ones(len(scene), np.float32)
+            return Scores(ones, ones, ones, ones.astype(np.int64), ones)
+
+    module = importlib.import_module("gscompress.render")  # gs.render is the function
+    monkeypatch.setattr(module, "get_renderer", lambda device: Spy())
+    gs.compress(scene, "balanced", cameras=cameras[:7])
+    assert seen == [camera.name for camera in cameras[:7]]
+    seen.clear()
+    gs.compress(scene, "fast", cameras=cameras[:7])
+    assert seen == []
+
+
+def test_input_stays_as_it_is():
+    scene = make_scene(200, 1)
+    before = digest(scene)
+    gs.compress(scene, "balanced")
+    assert digest(scene) == before
+
+
+def test_values_that_cannot_be_coded_are_refused():
+    scene = make_scene(20, 0)
+    means = scene.means.copy()
+    means[7, 1] = np.nan
+    with pytest.raises(InputError, match="means, row 7"):
+        gs.compress(scene.replace(means=means), "fast")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"gaussians": 10**12}, "gaussians"),
+        ({"gaussians": -1}, "gaussians"),
+        ({"gaussians": True}, "gaussians"),
+        ({"sh_degree": 9}, "sh_degree"),
+        ({"mode": "3dgs"}, "mode"),
+        ({"config": None}, "config"),
+        ({"config": {"attributes": {}, "entropy": {}}}, "config"),
+    ],
+)
+def test_headers_that_make_no_sense_are_refused(change, text):
+    whole = Container.from_bytes(gs.compress(make_scene(50, 1), "fast").to_bytes(), "x.gsz")
+    broken = Container({**whole.header, **change}, whole.chunks)
+    with pytest.raises(CorruptFileError, match=text):
+        gs.decompress(broken.to_bytes())
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.gsz")), ids=lambda p: p.stem)
+def test_old_files_decode_to_the_same_bits(path):
+    """Files that an earlier version wrote, and the digest of what it decoded them to."""
+    expected = dict(line.split() for line in (GOLDEN / "digests.txt").read_text().splitlines())
+    assert digest(gs.decompress(path)) == expected[path.name]
+
+
+def test_every_preset_has_a_golden_file():
+    assert {path.stem for path in GOLDEN.glob("*.gsz")} >= set(PRESETS)
+
+
+def test_entropy_coders_are_interchangeable(demo):
+    few = demo.select(np.arange(0, len(demo), 10))
+    decoded = {
+        coder: digest(gs.compress(few, load_config("fast", [f"entropy.use={coder}"])).decoded())
+        for coder in ("mix", "rans", "zstd")
+    }
+    assert len(set(decoded.values())) == 1
