@@ -15,6 +15,8 @@ __all__ = ["Search", "Trial", "Unreachable", "Window"]
 _STEPS_IN_WHOLE_NUMBERS = ("means", "opacities")
 _NEAR = 0.6
 """Once a trial is expected to be this near (in octaves), whole numbers stay as they are."""
+_FINEST = 5e-4
+"""Nearer octaves hardly differ: steps have four digits."""
 _MAX_TRIALS = 24
 _MAX_STRIDE = 3.0
 
@@ -75,21 +77,18 @@ class Search:
         self._encoder = encoder
         self._measure = measure
         self._fixed: Config | None = None
-        self._near = 0.0  # where the whole numbers were fixed
-        self._low: Trial | None = None  # the bracket
-        self._high: Trial | None = None
+        self._low: float | None = None  # the bracket, in octaves
+        self._high: float | None = None
 
     def run(self, window: Window, start: float = 0.0) -> Trial:
-        """Find a trial within the window.
-
-        A later run of the same search goes on where the last one stopped.
+        """Find a trial within the window, from some octaves on.
 
         Raises:
             Unreachable: There is none.
         """
         octaves, slope = start, window.slope
-        last: Trial | None = None
-        best: Trial | None = None
+        last: tuple[float, float] | None = None  # octaves, measure
+        best: Trial | None = None  # scenes are large: no other trial is kept
         for _ in range(_MAX_TRIALS):
             trial = self._try(octaves)
             best = _nearer(best, trial, window)
@@ -101,7 +100,7 @@ class Search:
             slope = _slope(last, trial, slope, window.slope)
             stride = (window.aim - trial.measure) / slope
             octaves = self._within(trial.octaves + max(-_MAX_STRIDE, min(_MAX_STRIDE, stride)))
-            last = trial
+            last = trial.octaves, trial.measure
             if self._fixed is None and abs(octaves - trial.octaves) <= _NEAR:
                 self._fix(octaves)
             elif self._stuck():
@@ -120,14 +119,14 @@ class Search:
 
     def _fix(self, octaves: float) -> None:
         """From now on whole numbers are those of ``octaves``; what was found before is void."""
-        self._fixed, self._near = scaled(self._config, octaves), octaves
+        self._fixed = scaled(self._config, octaves)
         self._low = self._high = None
 
     def _bracket(self, trial: Trial, window: Window) -> None:
         if trial.measure < window.low:
-            self._low = trial
+            self._low = trial.octaves
         else:
-            self._high = trial
+            self._high = trial.octaves
 
     def _at_the_end(self, trial: Trial, window: Window) -> bool:
         below = trial.measure < window.low
@@ -138,23 +137,22 @@ class Search:
     def _within(self, octaves: float) -> float:
         """The octaves inside the bracket, not too near to its ends, and inside the scale."""
         if self._low is not None and self._high is not None:
-            a, b = self._low.octaves, self._high.octaves
-            margin = (b - a) / 16
-            if not a + margin <= octaves <= b - margin:
-                octaves = (a + b) / 2
+            margin = (self._high - self._low) / 16
+            if not self._low + margin <= octaves <= self._high - margin:
+                octaves = (self._low + self._high) / 2
         return max(MIN_OCTAVES, min(MAX_OCTAVES, octaves))
 
     def _stuck(self) -> bool:
         if self._low is None or self._high is None:
             return False
-        return self._high.octaves - self._low.octaves < 5e-4
+        return self._high - self._low < _FINEST
 
 
-def _slope(last: Trial | None, trial: Trial, slope: float, usual: float) -> float:
+def _slope(last: tuple[float, float] | None, trial: Trial, slope: float, usual: float) -> float:
     """Growth per octave between the last two trials, if that is at all likely."""
-    if last is None or last.octaves == trial.octaves:
+    if last is None or last[0] == trial.octaves:
         return slope
-    found = (trial.measure - last.measure) / (trial.octaves - last.octaves)
+    found = (trial.measure - last[1]) / (trial.octaves - last[0])
     return found if usual / 8 <= found <= usual * 8 else slope
 
 

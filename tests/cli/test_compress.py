@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -174,6 +175,18 @@ def test_a_target_size_is_reached_and_said(run, ply) -> None:
     ))  # fmt: skip
     out = run(ply, "--preset", "fast", "--target-size", "9kB", "-w").out
     assert "target     9,000 bytes: 99." in out
+
+
+def test_a_target_size_out_of_reach_writes_nothing(run, ply) -> None:
+    done = run(ply, "--preset", "fast", "--target-size", "100B")
+    assert (done.code, done.out) == (1, "")
+    assert re.fullmatch(
+        r"Error: target size: found 100 bytes, expected the nearest that can be reached: "
+        r"1,\d{3} bytes\. The steps are as coarse as they get: "
+        r"only fewer Gaussians are smaller\.\n",
+        done.err,
+    )
+    assert not Path("scene.gsz").exists()
 
 
 def test_a_target_psnr_is_measured_at_control_views(run, ply, cameras) -> None:

@@ -79,12 +79,6 @@ CASES: dict[str, tuple[str, int, str]] = {
         2,
         "Error: --max-error: max error: quats: found the unit 'mm', expected deg, rad",
     ),
-    "a size out of reach": (
-        "scene.ply --preset fast --target-size 100",
-        1,
-        "Error: target size: found 100 bytes, expected the nearest that can be reached: 1,684 "
-        "bytes. The steps are as coarse as they get: only fewer Gaussians are smaller.",
-    ),
     "a target without steps": (
         "scene.ply --preset lossless --target-size 5kB",
         1,

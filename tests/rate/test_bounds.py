@@ -77,8 +77,7 @@ def test_positions_beyond_all_bits_are_lossless() -> None:
     scene = adversarial()
     config = load_config("fast")
     means = {
-        limit: bounded(config, scene, {"means": limit}).attributes["means"]
-        for limit in (1e-9, 1.0)
+        limit: bounded(config, scene, {"means": limit}).attributes["means"] for limit in (1e-9, 1.0)
     }
     assert means[1e-9] == Exact()
     assert isinstance(means[1.0], Morton)
@@ -115,7 +114,9 @@ def test_errors_as_they_are_defined() -> None:
 
 
 def test_a_broken_bound_is_an_error() -> None:
-    with pytest.raises(InputError, match=r"max error: quats: found 0\.5, expected a bound that can"):
+    with pytest.raises(
+        InputError, match=r"max error: quats: found 0\.5, expected a bound that can"
+    ):
         check_bounds({"quats": 0.5}, {"quats": 0.75})
 
 
