@@ -17,6 +17,8 @@ _NEAR = 0.6
 """Once a trial is expected to be this near (in octaves), whole numbers stay as they are."""
 _FINEST = 5e-4
 """Nearer octaves hardly differ: steps have four digits."""
+_SMOOTH = 0.05
+"""Between nearer octaves the noise of quantization hides the slope."""
 _MAX_TRIALS = 24
 _MAX_STRIDE = 3.0
 
@@ -150,7 +152,7 @@ class Search:
 
 def _slope(last: tuple[float, float] | None, trial: Trial, slope: float, usual: float) -> float:
     """Growth per octave between the last two trials, if that is at all likely."""
-    if last is None or last[0] == trial.octaves:
+    if last is None or abs(trial.octaves - last[0]) < _SMOOTH:
         return slope
     found = (trial.measure - last[1]) / (trial.octaves - last[0])
     return found if usual / 8 <= found <= usual * 8 else slope
