@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 import zstandard
 
-from gscompress.entropy.zstd import decompress_exactly
 from gscompress.errors import CorruptFileError
+from gscompress.files import decompress_exactly
 
 __all__ = ["dump_header", "parse_header"]
 

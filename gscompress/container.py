@@ -32,9 +32,8 @@ from gscompress._chunk_index import ChunkEntry, pack_entry, parse_index
 from gscompress._header_json import dump_header, parse_header
 from gscompress.errors import CorruptFileError, InputError
 from gscompress.files import open_input
-from gscompress.io.atomic import atomic_write
 
-__all__ = ["MAGIC", "VERSION", "ChunkEntry", "Container", "Index"]
+__all__ = ["MAGIC", "VERSION", "ChunkEntry", "Container", "Index", "group_bytes"]
 
 MAGIC = b"\x89GSZ"
 VERSION = 1
@@ -133,6 +132,8 @@ class Container:
     def write(self, path: str | os.PathLike[str], *, overwrite: bool = True) -> int:
         """Write the file, complete or not at all; returns its size in bytes."""
         head = self._head()
+        from gscompress.io.atomic import atomic_write  # here: `info` does without numpy
+
         with atomic_write(path, overwrite=overwrite) as file:
             file.write(head)
             for data in self.chunks.values():
@@ -228,3 +229,18 @@ def _read_index(file: BinaryIO, size: int, where: str) -> Index:
     entries = parse_index(index, count, start, size, where)
     packed = bool(flags & _HEADER_IS_ZSTD)
     return Index(parse_header(header, text, where, packed=packed), entries, where)
+
+
+def group_bytes(chunks: Mapping[str, int], total: int) -> dict[str, int]:
+    """Bytes of each attribute group, and of the framing, in a file of ``total`` bytes.
+
+    Args:
+        chunks: Length of each chunk; the part of its name before a dot is its group.
+        total: Length of the file.
+    """
+    sizes: dict[str, int] = {}
+    for name, length in chunks.items():
+        group = "means" if name == "frame" else name.partition(".")[0]
+        sizes[group] = sizes.get(group, 0) + length
+    sizes["container"] = total - sum(sizes.values())
+    return sizes

@@ -1,4 +1,4 @@
-"""Opening what a user names, with errors that say what is wrong."""
+"""Opening what a user names and unpacking what it holds, with errors that say what is wrong."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from gscompress.errors import InputError
+import zstandard
 
-__all__ = ["StrPath", "open_input", "read_input"]
+from gscompress.errors import CorruptFileError, InputError
+
+__all__ = ["StrPath", "decompress_exactly", "open_input", "read_input"]
 
 StrPath = str | os.PathLike[str]
 
 _CHECK = "Check the path."
+_MAX_WINDOW = 1 << 27
+_MOST_EXPANSION = 1 << 16  # a block of 4 bytes can stand for 2^17
 
 
 def open_input(path: StrPath) -> BinaryIO:
@@ -62,3 +66,20 @@ def read_input(path: StrPath, limit: int) -> bytes:
                 remedy=f"Check that {Path(path).name} is the file you mean.",
             )
         return file.read(limit)
+
+
+def decompress_exactly(frame: bytes, size: int, where: str) -> bytes:
+    """Decompress one Zstandard frame that must hold ``size`` bytes; never allocates more.
+
+    Raises:
+        CorruptFileError: The frame is damaged, or of another size, or bytes follow it.
+    """
+    try:
+        stored = zstandard.frame_content_size(frame)
+        if stored != size or size > len(frame) * _MOST_EXPANSION:
+            raise CorruptFileError(where, "size", found=stored, expected=size)
+        return zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompress(
+            frame, allow_extra_data=False
+        )
+    except zstandard.ZstdError as error:
+        raise CorruptFileError(where, found=str(error), expected="a Zstandard frame") from error

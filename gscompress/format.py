@@ -10,12 +10,12 @@ from gscompress.codecs import CODECS
 from gscompress.codecs.base import Decoded, StreamReader
 from gscompress.codecs.scene import GROUPS, decode_scene
 from gscompress.config import Config, component
-from gscompress.container import Container
+from gscompress.container import Container, group_bytes
 from gscompress.entropy import CODERS
 from gscompress.errors import ConfigError, CorruptFileError
 from gscompress.gaussians import MAX_SH_DEGREE, Gaussians, Mode
 
-__all__ = ["bytes_by_attribute", "decode_container", "group_bytes", "make_header"]
+__all__ = ["bytes_by_attribute", "decode_container", "make_header"]
 
 _GAUSSIANS_PER_BYTE = 256
 """A file that claims more Gaussians than that has been made to exhaust memory: the cheapest
@@ -54,16 +54,6 @@ def bytes_by_attribute(container: Container) -> dict[str, int]:
     """Bytes of each attribute group's chunks, and of the framing around them."""
     sizes = {name: len(data) for name, data in container.chunks.items()}
     return group_bytes(sizes, len(container.to_bytes()))
-
-
-def group_bytes(chunks: Mapping[str, int], total: int) -> dict[str, int]:
-    """The same of a file of ``total`` bytes whose chunks have these lengths."""
-    sizes: dict[str, int] = {}
-    for name, length in chunks.items():
-        group = "means" if name == "frame" else name.partition(".")[0]
-        sizes[group] = sizes.get(group, 0) + length
-    sizes["container"] = total - sum(sizes.values())
-    return sizes
 
 
 def decode_container(container: Container) -> Gaussians:

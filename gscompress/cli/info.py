@@ -64,8 +64,7 @@ def _facts(file: Path) -> dict[str, Any]:
 
 
 def _of_gsz(file: Path) -> dict[str, Any]:
-    from gscompress.container import Index
-    from gscompress.format import group_bytes
+    from gscompress.container import Index, group_bytes
 
     index = Index.read(file)
     try:

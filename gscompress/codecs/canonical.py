@@ -16,21 +16,23 @@ from gscompress.gaussians import Gaussians
 
 __all__ = ["canonicalize"]
 
+_BLOCK = 1 << 15
+
 
 def canonicalize(scene: Gaussians) -> Gaussians:
     """Give each Gaussian its equivalent unit quaternion with the largest w; permute its scales."""
-    if len(scene) == 0:
-        return scene
-    quats = scene.quats.astype(np.float64)
-    quats /= np.linalg.norm(quats, axis=1, keepdims=True)
-    w = np.abs(quats @ (_CUBE * np.array([1, -1, -1, -1])).T)  # [N, 24]: |w| of each q P
-    best = np.argmax(w, axis=1)
-    turned = _multiply(quats, _CUBE[best])
-    turned *= np.where(turned[:, :1] < 0, -1, 1)
-    return scene.replace(
-        quats=turned.astype(np.float32),
-        log_scales=np.take_along_axis(scene.log_scales, _AXES[best], axis=1),
-    )
+    turned = np.empty_like(scene.quats)
+    log_scales = np.empty_like(scene.log_scales)
+    for begin in range(0, len(scene), _BLOCK):  # the 24 candidates of few Gaussians at a time
+        block = slice(begin, begin + _BLOCK)
+        quats = scene.quats[block].astype(np.float64)
+        quats /= np.linalg.norm(quats, axis=1, keepdims=True)
+        w = np.abs(quats @ (_CUBE * np.array([1, -1, -1, -1])).T)  # [B, 24]: |w| of each q P
+        best = np.argmax(w, axis=1)
+        product = _multiply(quats, _CUBE[best])
+        turned[block] = product * np.where(product[:, :1] < 0, -1, 1)
+        log_scales[block] = np.take_along_axis(scene.log_scales[block], _AXES[best], axis=1)
+    return scene.replace(quats=turned, log_scales=log_scales)
 
 
 def _multiply(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

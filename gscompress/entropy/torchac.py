@@ -22,8 +22,8 @@ import zstandard
 from numpy.typing import NDArray
 
 from gscompress.entropy.base import Symbols
-from gscompress.entropy.zstd import decompress_exactly
 from gscompress.errors import ConfigError, CorruptFileError, MissingDependencyError
+from gscompress.files import decompress_exactly
 
 __all__ = ["Torchac"]
 

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 
 from gscompress.entropy.base import Symbols
 from gscompress.errors import ConfigError, CorruptFileError
+from gscompress.files import decompress_exactly
 
-__all__ = ["Zstd", "decompress_exactly"]
-
-_MAX_WINDOW = 1 << 27
-_MOST_EXPANSION = 1 << 16  # a block of 4 bytes can stand for 2^17
+__all__ = ["Zstd"]
 
 
 @dataclass(frozen=True)
@@ -67,20 +65,3 @@ class Zstd:
         octets[:, :planes] = body.reshape(planes, count).T
         folded = octets.view("<u4").reshape(-1).astype(np.uint32)
         return ((folded >> 1) ^ (0 - (folded & 1))).astype(np.uint32).view(np.int32)
-
-
-def decompress_exactly(frame: bytes, size: int, where: str) -> bytes:
-    """Decompress one Zstandard frame that must hold ``size`` bytes; never allocates more.
-
-    Raises:
-        CorruptFileError: The frame is damaged, or of another size, or bytes follow it.
-    """
-    try:
-        stored = zstandard.frame_content_size(frame)
-        if stored != size or size > len(frame) * _MOST_EXPANSION:
-            raise CorruptFileError(where, "size", found=stored, expected=size)
-        return zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompress(
-            frame, allow_extra_data=False
-        )
-    except zstandard.ZstdError as error:
-        raise CorruptFileError(where, found=str(error), expected="a Zstandard frame") from error

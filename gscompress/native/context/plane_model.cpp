@@ -84,8 +84,14 @@ void PlaneModel::finish(const int32_t* values, std::vector<int32_t> residuals) {
     disagreement_[i] = fade(disagreement_[i], distance(values[i], near));
     energy_[i] = fade(energy_[i], magnitude_of(values[i]));
   }
-  residuals_.push_back(std::move(residuals));
-  done_.emplace_back(values, values + side_.count);
+  const auto index = static_cast<int32_t>(done_.size());
+  const auto later = [&](auto field) {  // whether a later plane looks at this one
+    return std::any_of(specs_.begin(), specs_.end(),
+                       [&](const PlaneSpec& s) { return s.*field == index; });
+  };
+  residuals_.push_back(later(&PlaneSpec::partner) ? std::move(residuals) : std::vector<int32_t>());
+  done_.emplace_back();
+  if (later(&PlaneSpec::gate)) done_.back().assign(values, values + side_.count);
 }
 
 }  // namespace gscompress

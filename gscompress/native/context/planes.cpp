@@ -9,34 +9,63 @@
 namespace gscompress {
 namespace {
 
-// Runs `code` over all planes; `values` [specs, count] is read by encoders, written by decoders.
-template <class Code>
-void for_each_plane(const PlaneSide& side, const std::vector<PlaneSpec>& specs, int32_t* values,
-                    Code code) {
+// Residuals of the planes so far, as long as a later plane looks at them.
+class Residuals {
+ public:
+  Residuals(const std::vector<PlaneSpec>& specs, size_t count)
+      : last_use_(specs.size(), 0), planes_(specs.size()), count_(count) {
+    for (size_t c = 0; c < specs.size(); ++c) {
+      if (specs[c].partner >= 0) last_use_[static_cast<size_t>(specs[c].partner)] = c;
+    }
+  }
+  int32_t* start(size_t c) {
+    planes_[c].resize(count_);
+    return planes_[c].data();
+  }
+  const int32_t* of(int32_t partner) const {
+    return partner >= 0 ? planes_[static_cast<size_t>(partner)].data() : nullptr;
+  }
+  void finish(size_t c) {
+    for (size_t k = 0; k <= c; ++k) {
+      if (last_use_[k] <= c) std::vector<int32_t>().swap(planes_[k]);
+    }
+  }
+
+ private:
+  std::vector<size_t> last_use_;
+  std::vector<std::vector<int32_t>> planes_;
+  size_t count_;
+};
+
+// Runs `code(job)` for each plane. `planes` [specs, count] holds the gates; `values_of(c)` is where
+// the values of plane c are read by an encoder or written by a decoder.
+template <class ValuesOf, class Code>
+void for_each_plane(const PlaneSide& side, const std::vector<PlaneSpec>& specs,
+                    const int32_t* planes, ValuesOf values_of, Code code) {
   std::vector<uint32_t> models(kModelCount);
   std::vector<int32_t> weights(kWeightCount);
   std::vector<uint16_t> disagreement(side.count, 0), energy(side.count, 0);
-  std::vector<std::vector<int32_t>> residuals(specs.size());
+  Residuals residuals(specs, side.count);
   for (size_t c = 0; c < specs.size(); ++c) {
     const PlaneSpec& spec = specs[c];
     std::fill(models.begin(), models.end(), kFreshModel);
     std::fill(weights.begin(), weights.end(), kUnitWeight * 3 / (2 * kInputs));
-    residuals[c].resize(side.count);
     code(PlaneJob{
         side.count,
-        values + c * side.count,
+        values_of(c),
         side.references,
         side.nearness,
         side.classes,
-        spec.gate >= 0 ? values + static_cast<size_t>(spec.gate) * side.count : nullptr,
-        spec.partner >= 0 ? residuals[static_cast<size_t>(spec.partner)].data() : nullptr,
+        spec.gate >= 0 ? planes + static_cast<size_t>(spec.gate) * side.count : nullptr,
+        residuals.of(spec.partner),
         spec.trust,
-        residuals[c].data(),
+        residuals.start(c),
         disagreement.data(),
         energy.data(),
         models.data(),
         weights.data(),
     });
+    residuals.finish(c);
   }
 }
 
@@ -55,9 +84,14 @@ void BinaryEncoder::grow(size_t bytes) {
 std::vector<uint8_t> encode_planes(const PlaneSide& side, const std::vector<PlaneSpec>& specs,
                                    const int32_t* planes) {
   BinaryEncoder coder;
-  std::vector<int32_t> values(planes, planes + specs.size() * side.count);
-  for_each_plane(side, specs, values.data(),
-                 [&](const PlaneJob& job) { encode_plane(job, coder); });
+  std::vector<int32_t> values(side.count);  // the kernel writes what it codes
+  for_each_plane(
+      side, specs, planes,
+      [&](size_t c) {
+        std::copy_n(planes + c * side.count, side.count, values.data());
+        return values.data();
+      },
+      [&](const PlaneJob& job) { encode_plane(job, coder); });
   coder.finish();
   return {coder.data(), coder.data() + coder.size()};
 }
@@ -66,9 +100,11 @@ void decode_planes(const PlaneSide& side, const std::vector<PlaneSpec>& specs, c
                    size_t size, int32_t* planes) {
   BinaryDecoder coder(bytes, size);
   std::fill_n(planes, specs.size() * side.count, 0);
-  for_each_plane(side, specs, planes, [&](const PlaneJob& job) {
-    if (!decode_plane(job, coder)) throw BrokenStream("a stream that makes no sense");
-  });
+  for_each_plane(
+      side, specs, planes, [&](size_t c) { return planes + c * side.count; },
+      [&](const PlaneJob& job) {
+        if (!decode_plane(job, coder)) throw BrokenStream("a stream that makes no sense");
+      });
   if (!coder.complete()) throw BrokenStream("a stream longer or shorter than its content");
 }
 
