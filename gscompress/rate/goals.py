@@ -96,8 +96,8 @@ class TargetSize(Goal):
     ) -> tuple[Encoded, dict[str, Any] | None]:
         """Search; the size is that of the whole file."""
         _check_scalable(config, "target size")
-        low = math.log2(self.size * (1 - SIZE_TOLERANCE) + 0.5)
-        window = Window(low, math.log2(self.size), _SIZE_SLOPE)
+        low = math.log2(self.size * (1 - SIZE_TOLERANCE) + 0.25)
+        window = Window(low, math.log2(self.size + 0.25), _SIZE_SLOPE)
         search = Search(config, encoder, lambda encoded: math.log2(encoded.size))
         try:
             found = search.run(window)
@@ -149,19 +149,16 @@ class TargetPsnr(Goal):
         _check_scalable(config, "target PSNR")
         views = ControlViews(ctx)
         search = Search(config, encoder, lambda encoded: views.psnr(encoded.decoded, self.psnr))
-        quarter = PSNR_TOLERANCE / 4
-        window = Window(self.psnr + quarter, self.psnr + 3 * quarter, _PSNR_SLOPE)
+        window = Window(self.psnr, self.psnr + PSNR_TOLERANCE, _PSNR_SLOPE, inner=0.5)
         try:
             found = search.run(window)
         except Unreachable as error:
-            found = error.nearest
-            if not self.psnr <= found.measure <= self.psnr + PSNR_TOLERANCE:
-                raise InputError(
-                    "target PSNR",
-                    found=f"{self.psnr:g} dB",
-                    expected=f"the nearest that can be reached: {found.measure:.2f} dB",
-                    remedy=f"Measured at {views.describe()}.",
-                ) from None
+            raise InputError(
+                "target PSNR",
+                found=f"{self.psnr:g} dB",
+                expected=f"the nearest that can be reached: {error.nearest.measure:.2f} dB",
+                remedy=f"Measured at {views.describe()}.",
+            ) from None
         return found.encoded, {
             **_summary("psnr", self.psnr, found.measure, found.octaves, encoder),
             "views": views.describe(),

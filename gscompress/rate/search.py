@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,12 +16,11 @@ __all__ = ["Search", "Trial", "Unreachable", "Window"]
 _STEPS_IN_WHOLE_NUMBERS = ("means", "opacities")
 _NEAR = 0.6
 """Once a trial is expected to be this near (in octaves), whole numbers stay as they are."""
-_FINEST = 5e-4
-"""Nearer octaves hardly differ: steps have four digits."""
 _SMOOTH = 0.05
 """Between nearer octaves the noise of quantization hides the slope."""
 _MAX_TRIALS = 24
-_MAX_STRIDE = 3.0
+_PATIENCE = 5
+_MIN_STRIDE, _MAX_STRIDE = 2e-3, 3.0
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,23 @@ class Window:
         low: At least.
         high: At most.
         slope: By how much the measure grows per octave, about.
+        inner: The first trials are to come into this share of the window, around its middle.
     """
 
     low: float
     high: float
     slope: float
+    inner: float = 1.0
 
     @property
     def aim(self) -> float:
         """Its middle."""
         return (self.low + self.high) / 2
+
+    def accepts(self, measure: float, trials: int) -> bool:
+        """Whether a measure will do after so many trials."""
+        share = self.inner if trials <= _PATIENCE else 1.0
+        return abs(measure - self.aim) <= share * (self.high - self.low) / 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,22 +98,19 @@ class Search:
         octaves, slope = start, window.slope
         last: tuple[float, float] | None = None  # octaves, measure
         best: Trial | None = None  # scenes are large: no other trial is kept
-        for _ in range(_MAX_TRIALS):
+        for trials in range(1, _MAX_TRIALS + 1):
             trial = self._try(octaves)
             best = _nearer(best, trial, window)
-            if window.low <= trial.measure <= window.high:
-                return trial
+            if window.accepts(best.measure, trials):
+                return best
             self._bracket(trial, window)
             if self._at_the_end(trial, window):
                 raise Unreachable(trial)
             slope = _slope(last, trial, slope, window.slope)
-            stride = (window.aim - trial.measure) / slope
-            octaves = self._within(trial.octaves + max(-_MAX_STRIDE, min(_MAX_STRIDE, stride)))
+            octaves = self._within(trial.octaves + _stride(window.aim - trial.measure, slope))
             last = trial.octaves, trial.measure
             if self._fixed is None and abs(octaves - trial.octaves) <= _NEAR:
                 self._fix(octaves)
-            elif self._stuck():
-                break
         assert best is not None
         raise Unreachable(best)
 
@@ -137,17 +141,23 @@ class Search:
         )
 
     def _within(self, octaves: float) -> float:
-        """The octaves inside the bracket, not too near to its ends, and inside the scale."""
+        """The octaves inside the bracket, not too near to its ends, and inside the scale.
+
+        A bracket as narrow as the noise means nothing; without it trials scatter about the target.
+        """
         if self._low is not None and self._high is not None:
             margin = (self._high - self._low) / 16
-            if not self._low + margin <= octaves <= self._high - margin:
+            if self._high - self._low < _SMOOTH / 2:
+                self._low = self._high = None
+            elif not self._low + margin <= octaves <= self._high - margin:
                 octaves = (self._low + self._high) / 2
         return max(MIN_OCTAVES, min(MAX_OCTAVES, octaves))
 
-    def _stuck(self) -> bool:
-        if self._low is None or self._high is None:
-            return False
-        return self._high - self._low < _FINEST
+
+def _stride(missing: float, slope: float) -> float:
+    """Octaves to go, neither so many that the slope means nothing nor so few that nothing moves."""
+    stride = missing / slope
+    return math.copysign(min(max(abs(stride), _MIN_STRIDE), _MAX_STRIDE), stride)
 
 
 def _slope(last: tuple[float, float] | None, trial: Trial, slope: float, usual: float) -> float:
@@ -159,9 +169,7 @@ def _slope(last: tuple[float, float] | None, trial: Trial, slope: float, usual: 
 
 
 def _nearer(best: Trial | None, trial: Trial, window: Window) -> Trial:
-    """The trial nearer to the window."""
-
-    def distance(one: Trial) -> float:
-        return max(window.low - one.measure, one.measure - window.high)
-
-    return trial if best is None or distance(trial) < distance(best) else best
+    """The trial nearer to the middle of the window."""
+    if best is None or abs(trial.measure - window.aim) < abs(best.measure - window.aim):
+        return trial
+    return best
