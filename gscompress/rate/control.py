@@ -28,7 +28,7 @@ def hold_out(ctx: Context) -> Context:
     """The same context whose control views are none of its cameras.
 
     A part of the training cameras (of the virtual ones, where there are none), evenly spread over
-    their order. A single camera has to serve for both.
+    their order. One or two cameras have to serve for both.
     """
     cameras = ctx.cameras
     count = min(MAX_VIEWS, len(cameras) // _SHARE)
