@@ -6,20 +6,19 @@ scene --Stage*--> scene --Codec per attribute group--> streams --Coder--> bytes 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gscompress.cameras import Camera
-from gscompress.codecs.base import StreamWriter
-from gscompress.codecs.scene import arrange, encode_scene
 from gscompress.config import Config, load_config
 from gscompress.container import Container
 from gscompress.files import StrPath
-from gscompress.format import bytes_by_attribute, decode_container, make_header
+from gscompress.format import bytes_by_attribute, decode_container
 from gscompress.gaussians import Array, Gaussians
 from gscompress.importance.scores import look
 from gscompress.io.atomic import atomic_write, refuse_existing
+from gscompress.rate import Encoder, make_goal
 from gscompress.stages import STAGES
 from gscompress.stages.base import Context, StageResult
 
@@ -70,6 +69,10 @@ def compress(
     device: str = "auto",
     seed: int = 0,
     progress: Progress | None = None,
+    quality: float | None = None,
+    target_size: int | str | None = None,
+    target_psnr: float | None = None,
+    max_error: Mapping[str, float] | str | None = None,
 ) -> Result:
     """Compress a scene.
 
@@ -82,10 +85,18 @@ def compress(
         device: Where to render: "auto", "cpu", "cuda" or "cuda:n".
         seed: Seed of every random choice; the same seed gives the same file.
         progress: Called with (what is being done, steps done, steps in all).
+        quality: 1 to 100: all steps finer or coarser together. 60 is the configuration itself,
+            10 more halve its steps. At most one of this and the following is given.
+        target_size: Bytes that the file shall have, or up to 1 % less; or a text such as "5MB".
+        target_psnr: PSNR in dB against the input's renders, or up to 0.1 dB more; measured at
+            cameras that are held out of ``cameras`` for it.
+        max_error: Largest error of every Gaussian, by quantity, or a text such as "means=1mm":
+            see `gscompress.rate.bounds`.
 
     Raises:
         ConfigError: The configuration is wrong.
-        InputError: The scene has values that cannot be coded.
+        InputError: The scene has values that cannot be coded, or a target cannot be reached.
+        UsageError: Two targets are given.
         DeviceError: The device is not available.
 
     Example:
@@ -98,18 +109,20 @@ def compress(
     started = time.perf_counter()
     scene.validate()
     config = load_config(config)
-    ctx = Context(scene, cameras, images, device, seed, progress)
+    goal = make_goal(
+        quality=quality, target_size=target_size, target_psnr=target_psnr, max_error=max_error
+    )
+    ctx = goal.prepare(Context(scene, cameras, images, device, seed, progress))
     changed = scene
     for stage in config.stages:
         begun = time.perf_counter()
         before, changed = len(changed), stage.apply(changed, ctx)
         seconds = time.perf_counter() - begun
         ctx.log.append(StageResult(STAGES.id_of(stage), before, len(changed), seconds))
-    coded, guidance = arrange(changed, look(changed, config.attributes, ctx), config.attributes)
-    streams = StreamWriter(config.entropy)
-    encode_scene(coded, guidance, config.attributes, streams)
-    container = Container(make_header(scene, coded, config), streams.chunks)
-    return Result(container, _summary(scene, container, ctx, time.perf_counter() - started))
+    guidance = look(changed, config.attributes, ctx)
+    encoded, rate = goal.reach(config, Encoder(scene, changed, guidance), ctx)
+    seconds = time.perf_counter() - started
+    return Result(encoded.container, _summary(scene, encoded.container, ctx, rate, seconds))
 
 
 def decompress(source: StrPath | bytes) -> Gaussians:
@@ -135,7 +148,11 @@ def decompress(source: StrPath | bytes) -> Gaussians:
 
 
 def _summary(
-    scene: Gaussians, container: Container, ctx: Context, seconds: float
+    scene: Gaussians,
+    container: Container,
+    ctx: Context,
+    rate: dict[str, Any] | None,
+    seconds: float,
 ) -> dict[str, Any]:
     size = len(container.to_bytes())
     input_bytes = container.header["provenance"]["input_bytes"]
@@ -146,6 +163,7 @@ def _summary(
         "gaussians_in": len(scene),
         "gaussians_out": container.header["gaussians"],
         "bytes_by_attribute": bytes_by_attribute(container),
+        "rate": rate,
         "stages": [
             {
                 "name": result.name,

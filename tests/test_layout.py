@@ -21,7 +21,7 @@ LAYERS = [
     BASE | {"camera_files", "colmap", "virtual_cameras", "photos"},
     {"io", "render", "metrics", "entropy", "codecs", "importance", "stages"},
     {"container", "_chunk_index", "_header_json", "config", "_components", "_overrides", "format"},
-    {"pipeline", "report", "stream", "batch"},
+    {"rate", "pipeline", "report", "stream", "batch"},
     {"cli", "viewer"},
 ]
 """A part may import what is in its own layer or below."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from gscompress.cli.goals import check_goal, goal_options
 from gscompress.cli.session import (
     Progress,
     Session,
@@ -38,6 +39,7 @@ class Job:
     source: Path
     output: Path
     config: dict[str, Any]
+    goal: dict[str, Any]
     cameras: Path | None
     images: Path | None
     split: str | None
@@ -65,6 +67,7 @@ class Job:
 @click.option(
     "--stages", type=click.Choice(["none"]), help="none: the codec alone; every Gaussian is kept."
 )
+@goal_options
 @click.option("--cameras", metavar="PATH", help="cameras.json, transforms.json, COLMAP, dataset.")
 @click.option("--images", metavar="DIR", help="Photos named as the cameras are.")
 @click.option(
@@ -128,6 +131,7 @@ def run(job: Job, progress: Progress | None = None) -> dict[str, Any]:
         device=job.device,
         seed=job.seed,
         progress=progress,
+        **job.goal,
     )
     result.save(job.output, overwrite=job.overwrite)
     summary = {"input": str(job.source), "output": str(job.output), **result.summary}
@@ -188,6 +192,10 @@ def _plan(
     images: str | None,
     split: str | None,
     report: str | None,
+    quality: float | None,
+    target_size: str | None,
+    target_psnr: float | None,
+    max_error: str | None,
     **common: Any,
 ) -> list[Job]:
     """Check everything that can be checked before any work."""
@@ -203,8 +211,9 @@ def _plan(
         raise UsageError("--report goes with a single scene")
     if measure is False and (report or split):
         raise UsageError("--no-eval excludes --report and --split")
+    goal = check_goal(quality, target_size, target_psnr, max_error)
     if measure is None:
-        asked = bool(report or split or cameras or images)
+        asked = bool(report or split or cameras or images or target_psnr)
         measure = asked or bool(config) or (preset or DEFAULT_PRESET) not in BLIND_PRESETS
     loaded = load_config(config or preset or DEFAULT_PRESET, overrides, stages)
     if common["device"] != "auto":
@@ -213,6 +222,7 @@ def _plan(
         source=Path(),
         output=Path(),
         config=loaded.to_dict(),
+        goal=goal,
         cameras=Path(cameras) if cameras else None,
         images=Path(images) if images else None,
         split=split,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gscompress.cli.goals import describe_goal
 from gscompress.cli.session import Session
 
 __all__ = ["show_all", "show_one"]
@@ -37,6 +38,7 @@ def _facts(summary: dict[str, Any]) -> list[str]:
         f"{stage['seconds']:.1f} s"
         for stage in summary["stages"]
     ]
+    lines += describe_goal(summary)
     found = summary["evaluation"]
     if found is None:
         return [*lines, "PSNR       not measured (--eval does)"]

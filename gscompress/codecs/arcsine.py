@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
 from gscompress.codecs.exact_math import log, sine
+from gscompress.codecs.quantize import SLACK
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import Array
 
 __all__ = ["Arcsine"]
 
 _HALF_PI = 1.5707963267948966
+_MAX_LEVELS = 4096
 _MAX_LOGIT = 16.0
 """Beyond it float32 opacities are 0 or 1."""
 
@@ -33,8 +37,8 @@ class Arcsine(Codec):
     levels: int = 52
 
     def __post_init__(self) -> None:
-        if not 1 <= self.levels <= 4096:
-            raise ValueError(f"levels is {self.levels}, expected 1 to 4096")
+        if not 1 <= self.levels <= _MAX_LEVELS:
+            raise ValueError(f"levels is {self.levels}, expected 1 to {_MAX_LEVELS}")
 
     def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
         """Write the levels of opacity logits [N]."""
@@ -50,6 +54,15 @@ class Arcsine(Codec):
         if ((symbols < 0) | (symbols > self.levels)).any():
             raise streams.corrupt("opacities", "a level out of range", f"0 to {self.levels}")
         return self._values(symbols)
+
+    def scaled(self, factor: float) -> Arcsine:
+        """As many levels as make the steps ``factor`` times as wide, at least one."""
+        return replace(self, levels=int(np.clip(round(self.levels / factor), 1, _MAX_LEVELS)))
+
+    def bounded(self, values: Array, limits: Mapping[str, float]) -> Arcsine | None:
+        """As many levels as the largest error of an opacity needs: do / dphi is at most 1."""
+        levels = math.ceil(_HALF_PI / 2 / (SLACK * limits["opacities"]))
+        return replace(self, levels=levels) if levels <= _MAX_LEVELS else None
 
     def _values(self, symbols: NDArray[np.int32]) -> Array:
         angles = np.arange(1, self.levels, dtype=np.float64) * (_HALF_PI / self.levels)

@@ -212,3 +212,23 @@ class Codec(Protocol):
             CorruptFileError: The streams are not what an encoder would have written.
         """
         ...
+
+    def scaled(self, factor: float) -> Codec:
+        """The same codec with its steps multiplied by ``factor``, as far as its limits let it.
+
+        It orders and arranges scenes as this one does. One without steps stays as it is.
+        """
+        return self
+
+    def bounded(self, values: Array, limits: Mapping[str, float]) -> Codec | None:
+        """The cheapest variant of this codec whose error on ``values`` stays within ``limits``.
+
+        Args:
+            values: What will be coded, in any order.
+            limits: Largest error by quantity, as `gscompress.rate.bounds` defines them; those of
+                this codec's attribute group, at least one.
+
+        Returns:
+            None where it has no such variant.
+        """
+        return None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
-from gscompress.codecs.quantize import check_adapt, check_positive, to_integers
+from gscompress.codecs.quantize import SLACK, check_adapt, check_positive, rounded, to_integers
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import Array
 
@@ -53,6 +54,15 @@ class Log(Codec):
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
         """Give log-scales [N, 3]."""
         return self._values(streams.get_planes("scales", _PLANES, decoded.side), decoded)
+
+    def scaled(self, factor: float) -> Log:
+        """Steps times ``factor``; the upper limit of adapted steps stays."""
+        return replace(self, step=rounded(self.step * factor))
+
+    def bounded(self, values: Array, limits: Mapping[str, float]) -> Log:
+        """Equal steps for all, from the largest relative error of a scale."""
+        step = rounded(2 * SLACK * float(np.log1p(limits["scales"])))
+        return replace(self, step=step, adapt=0, flatness=0.0)
 
     def _values(self, symbols: NDArray[np.int32], decoded: Decoded) -> Array:
         return np.ascontiguousarray((symbols * self._steps(decoded)).T, dtype=np.float32)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gscompress import _native
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
+from gscompress.codecs.quantize import SLACK
 from gscompress.entropy.base import Symbols
 from gscompress.gaussians import Array
 
 __all__ = ["Morton"]
 
+_MIN_BITS, _MAX_BITS = 4, 21
 _FRAME = struct.Struct("<7d")
 """Centre (3), radius, lower corner of the grid in contracted space (3)."""
 
@@ -37,8 +41,8 @@ class Morton(Codec):
     quantile: float = 0.75
 
     def __post_init__(self) -> None:
-        if not 4 <= self.bits <= 21:
-            raise ValueError(f"bits is {self.bits}, expected 4 to 21")
+        if not _MIN_BITS <= self.bits <= _MAX_BITS:
+            raise ValueError(f"bits is {self.bits}, expected {_MIN_BITS} to {_MAX_BITS}")
         if not 0 < self.quantile <= 1:
             raise ValueError(f"quantile is {self.quantile}, expected above 0 and at most 1")
 
@@ -75,6 +79,21 @@ class Morton(Codec):
         if len(codes) and (codes >> np.uint64(3 * self.bits)).any():
             raise streams.corrupt("means", "positions outside the grid")
         return self._values(codes, frame, decoded)
+
+    def scaled(self, factor: float) -> Morton:
+        """Bits for steps about ``factor`` times as wide: they change in powers of 2."""
+        bits = self.bits - round(math.log2(factor))
+        return replace(self, bits=int(np.clip(bits, _MIN_BITS, _MAX_BITS)))
+
+    def bounded(self, values: Array, limits: Mapping[str, float]) -> Morton | None:
+        """No contraction, and the bits that the largest distance to a decoded position needs."""
+        uniform = replace(self, quantile=1.0)
+        radius = float(uniform._frame(values)[3])
+        rounding = float(np.abs(values).max(initial=0)) * 2.0**-24  # to float32, of each coordinate
+        half = SLACK * limits["means"] / math.sqrt(3) - rounding
+        if half <= 2 * radius / 2**_MAX_BITS:
+            return None
+        return replace(uniform, bits=max(_MIN_BITS, math.ceil(math.log2(2 * radius / half))))
 
     def _values(
         self, codes: NDArray[np.uint64], frame: NDArray[np.float64], decoded: Decoded

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MAX_ADAPT", "check_adapt", "check_positive", "to_integers"]
+__all__ = ["MAX_ADAPT", "SLACK", "check_adapt", "check_positive", "rounded", "to_integers"]
 
 MAX_ADAPT = 8
 """A step proportional to 1 / importance: no codec gains by more."""
+
+SLACK = 0.999
+"""A step made from an error bound is this much smaller: room for rounding to float32."""
 
 _LIMIT = 2.0**30
 
@@ -29,6 +32,11 @@ def to_integers(
     scaled = np.asarray(values, dtype=np.float64) / step
     integers = np.copysign(np.floor(np.abs(scaled) + rounding), scaled)
     return np.clip(integers, -_LIMIT, _LIMIT).astype(np.int32)
+
+
+def rounded(step: float) -> float:
+    """A step with four significant digits, so that files show tidy ones."""
+    return float(f"{step:.4g}")
 
 
 def check_positive(**parameters: float) -> None:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
 from gscompress.codecs.canonical import canonicalize
-from gscompress.codecs.quantize import check_adapt, check_positive, to_integers
+from gscompress.codecs.quantize import SLACK, check_adapt, check_positive, rounded, to_integers
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import Array, Gaussians
 
 __all__ = ["Rotation24"]
 
 _PLANES = Planes(partners=(-1, 0, 1))
+_MAX_STEP = 0.5
+_ANGLE_PER_STEP = 2.08
+"""Largest angle in radians between a rotation and its decoded one, in steps: 2 |dq| of the
+quaternion, where x, y and z are wrong by half a step each and w, at least 0.853, follows. That is
+to first order: for steps up to _MAX_BOUNDED_STEP."""
+_MAX_BOUNDED_STEP = 1 / 64
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Rotation24(Codec):
     def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
         """Write canonical quaternions [N, 4]."""
         steps = self.step * decoded.step_factors(self.adapt)
-        symbols = to_integers(values[:, 1:], np.minimum(steps, 0.5)[:, None])
+        symbols = to_integers(values[:, 1:], np.minimum(steps, _MAX_STEP)[:, None])
         planes = np.ascontiguousarray(symbols.T)
         streams.put_planes("quats", planes, _PLANES, decoded.side)
         return self._values(planes, decoded)
@@ -53,8 +60,17 @@ class Rotation24(Codec):
         """Give unit quaternions [N, 4]."""
         return self._values(streams.get_planes("quats", _PLANES, decoded.side), decoded)
 
+    def scaled(self, factor: float) -> Rotation24:
+        """Steps times ``factor``."""
+        return replace(self, step=min(rounded(self.step * factor), _MAX_STEP))
+
+    def bounded(self, values: Array, limits: Mapping[str, float]) -> Rotation24:
+        """Equal steps for all, from the largest angle between rotations, in degrees."""
+        step = rounded(SLACK * float(np.radians(limits["quats"])) / _ANGLE_PER_STEP)
+        return replace(self, step=min(step, _MAX_BOUNDED_STEP), adapt=0)
+
     def _values(self, symbols: NDArray[np.int32], decoded: Decoded) -> Array:
-        x, y, z = symbols * np.minimum(self.step * decoded.step_factors(self.adapt), 0.5)
+        x, y, z = symbols * np.minimum(self.step * decoded.step_factors(self.adapt), _MAX_STEP)
         squared = x * x + y * y + z * z
         # Rounding may leave the unit ball; such a quaternion is scaled back onto it.
         scale = np.where(squared > 1, 1 / np.sqrt(np.maximum(squared, 1)), 1.0)

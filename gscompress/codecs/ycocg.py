@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from gscompress import _native
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
 from gscompress.codecs.guidance import Guidance
 from gscompress.codecs.parallel import in_parallel
-from gscompress.codecs.quantize import check_adapt, check_positive
+from gscompress.codecs.quantize import SLACK, check_adapt, check_positive, rounded
 from gscompress.codecs.sh_search import Levels, ShSearch
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import SH_C0, Array
@@ -95,6 +96,21 @@ class YCoCg(Codec):
         )
         higher = stacked[3:].reshape(3, count, decoded.count)
         return self._values(first[:, None], higher, factors, decoded)
+
+    def scaled(self, factor: float) -> YCoCg:
+        """All steps times ``factor``."""
+        step, sh_step = rounded(self.step * factor), rounded(self.sh_step * factor)
+        return replace(self, step=step, sh_step=sh_step)
+
+    def bounded(self, values: Array, limits: Mapping[str, float]) -> YCoCg:
+        """Equal steps for all, from the largest errors of red, green and blue.
+
+        Red is wrong by half a luma step and half a chroma step. Chroma steps of twice the luma step
+        make the cells that fit into that as large as they can be.
+        """
+        step = rounded(SLACK * 2 / 3 * limits["sh0"]) if "sh0" in limits else self.step
+        sh_step = rounded(SLACK * 2 / 3 * limits["shN"]) if "shN" in limits else self.sh_step
+        return replace(self, step=step, sh_step=sh_step, chroma=2.0, adapt=0, rounding=0.5, views=0)
 
     def _levels(
         self,

@@ -47,6 +47,7 @@ class Context:
         seed: Seed of every random choice.
         progress: Told how far the work is, if anybody wants to know.
         log: The results of the stages that have run, in order.
+        control: Views that only measure what comes out; ``cameras`` has none of them.
     """
 
     scene: Gaussians
@@ -56,6 +57,7 @@ class Context:
     seed: int = 0
     progress: Progress | None = None
     log: list[StageResult] = field(default_factory=list)
+    control: Sequence[Camera] = ()
 
     @cached_property
     def cameras(self) -> Sequence[Camera]:

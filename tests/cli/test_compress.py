@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -160,3 +161,49 @@ def test_killed_at_any_moment_leaves_no_partial_file(ply) -> None:
         if Path("scene.gsz").exists():
             assert len(load("scene.gsz")) == 300
             Path("scene.gsz").unlink()
+
+
+def test_a_target_size_is_reached_and_said(run, ply) -> None:
+    code, out, _ = run(ply, "--preset", "fast", "--target-size", "9kB", "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert 8910 <= document["output_bytes"] == os.path.getsize("scene.gsz") <= 9000
+    rate = document["rate"]
+    assert set(rate) == {"kind", "target", "reached", "octaves", "encodes"}
+    assert (rate["kind"], rate["target"], rate["reached"]) == ("size", 9000, os.path.getsize(
+        "scene.gsz"
+    ))  # fmt: skip
+    out = run(ply, "--preset", "fast", "--target-size", "9kB", "-w").out
+    assert "target     9,000 bytes: 99." in out
+
+
+def test_a_target_size_out_of_reach_writes_nothing(run, ply) -> None:
+    done = run(ply, "--preset", "fast", "--target-size", "100B")
+    assert (done.code, done.out) == (1, "")
+    assert re.fullmatch(
+        r"Error: target size: found 100 bytes, expected the nearest that can be reached: "
+        r"1,\d{3} bytes\. The steps are as coarse as they get: "
+        r"only fewer Gaussians are smaller\.\n",
+        done.err,
+    )
+    assert not Path("scene.gsz").exists()
+
+
+def test_a_target_psnr_is_measured_at_control_views(run, ply, cameras) -> None:
+    args = (ply, "--preset", "fast", "--cameras", cameras, "--target-psnr", 40)
+    code, out, _ = run(*args, "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert 40 <= document["rate"]["reached"] <= 40.1
+    assert document["rate"]["views"] == "2 control views"
+    assert abs(document["psnr"] - 40) < 3  # two views of 64x48 stand for two others
+    assert "target     40 dB: 40.0" in run(*args, "-w").out
+
+
+def test_quality_and_bounds_are_said(run, ply) -> None:
+    assert "quality    50: -1.00 octaves" in run(ply, "--no-eval", "--quality", 50).out
+    args = ("--preset", "fast", "-w", "--max-error", "means=1mm,sh=0.02")
+    out = run(ply, *args).out
+    assert [line[:18] for line in out.splitlines() if line.startswith("bound")] == [
+        "bound      means 0", "bound      sh0 0.0", "bound      shN 0.0"
+    ]  # fmt: skip

@@ -52,6 +52,39 @@ CASES: dict[str, tuple[str, int, str]] = {
         "Error: preset 'balansed': found no such preset, expected one of balanced, fast, "
         "lossless, quality. Did you mean 'balanced'?",
     ),
+    "two goals": (
+        "scene.ply --target-size 5MB --quality 50",
+        2,
+        "Error: --quality and --target-size exclude each other",
+    ),
+    "a target size that is none": (
+        "scene.ply --target-size 5TB",
+        2,
+        "Error: --target-size: target size: found '5TB', expected a size such as 800kB, 5MB or "
+        "5MiB",
+    ),
+    "a quality out of range": (
+        "scene.ply --quality 101",
+        2,
+        "Error: --quality: quality: found 101, expected 1 to 100",
+    ),
+    "a bound on nothing": (
+        "scene.ply --max-error colour=1",
+        2,
+        "Error: --max-error: max error: found 'colour=1', expected such as means=1mm,scales=1%,"
+        "opacities=0.01,quats=0.5deg,sh=0.02",
+    ),
+    "a bound in another unit": (
+        "scene.ply --max-error quats=1mm",
+        2,
+        "Error: --max-error: max error: quats: found the unit 'mm', expected deg, rad",
+    ),
+    "a target without steps": (
+        "scene.ply --preset lossless --target-size 5kB",
+        1,
+        "Error: target size: found a configuration whose codecs have no steps, expected one that "
+        "is lossy, such as the preset balanced",
+    ),
     "two configurations": (
         "scene.ply --preset fast --config x.toml",
         2,
@@ -98,7 +131,8 @@ CASES: dict[str, tuple[str, int, str]] = {
     "an unknown format": (
         "convert scene.ply scene.xyz",
         1,
-        "Error: scene.xyz: found the ending '.xyz', expected one of .compressed.ply, .gsz, .ply, .sog, .splat, .spz, meta.json. "
+        "Error: scene.xyz: found the ending '.xyz', expected one of .compressed.ply, .gsz, .ply, "
+        ".sog, .splat, .spz, meta.json. "
         "Name the file by its format.",
     ),
     "more SH than there is": (

@@ -1,0 +1,175 @@
+"""Finding the octaves at which a monotone measure (size, PSNR) falls into a window."""
+
+from __future__ import annotations
+
+import math
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from gscompress.config import Config
+from gscompress.rate.encoder import Encoded, Encoder
+from gscompress.rate.scale import MAX_OCTAVES, MIN_OCTAVES, scaled
+
+__all__ = ["Search", "Trial", "Unreachable", "Window"]
+
+_STEPS_IN_WHOLE_NUMBERS = ("means", "opacities")
+_NEAR = 0.6
+"""Once a trial is expected to be this near (in octaves), whole numbers stay as they are."""
+_SMOOTH = 0.05
+"""Between nearer octaves the noise of quantization hides the slope."""
+_MAX_TRIALS = 24
+_PATIENCE = 5
+_MIN_STRIDE, _MAX_STRIDE = 2e-3, 3.0
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a measure shall become.
+
+    Attributes:
+        low: At least.
+        high: At most.
+        slope: By how much the measure grows per octave, about.
+        inner: The first trials are to come into this share of the window, around its middle.
+    """
+
+    low: float
+    high: float
+    slope: float
+    inner: float = 1.0
+
+    @property
+    def aim(self) -> float:
+        """Its middle."""
+        return (self.low + self.high) / 2
+
+    def accepts(self, measure: float, trials: int) -> bool:
+        """Whether a measure will do after so many trials."""
+        share = self.inner if trials <= _PATIENCE else 1.0
+        return abs(measure - self.aim) <= share * (self.high - self.low) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One encoding and its measure."""
+
+    octaves: float
+    measure: float
+    encoded: Encoded
+
+
+class Unreachable(Exception):
+    """The window cannot be reached; ``nearest`` is the trial that comes closest."""
+
+    def __init__(self, nearest: Trial) -> None:
+        super().__init__("unreachable")
+        self.nearest = nearest
+
+
+class Search:
+    """Secant steps within a shrinking bracket, first over the whole scale, then over the rest.
+
+    The steps of some codecs come in whole numbers, so that size and quality jump there. Where the
+    target is near they are fixed, and the other steps, which are continuous, do the rest.
+
+    Args:
+        config: What is scaled.
+        encoder: Encodes.
+        measure: Grows with the octaves.
+    """
+
+    def __init__(
+        self, config: Config, encoder: Encoder, measure: Callable[[Encoded], float]
+    ) -> None:
+        self._config = config
+        self._encoder = encoder
+        self._measure = measure
+        self._fixed: Config | None = None
+        self._low: float | None = None  # the bracket, in octaves
+        self._high: float | None = None
+
+    def run(self, window: Window, start: float = 0.0) -> Trial:
+        """Find a trial within the window, from some octaves on.
+
+        Raises:
+            Unreachable: There is none.
+        """
+        octaves, slope = start, window.slope
+        last: tuple[float, float] | None = None  # octaves, measure
+        best: Trial | None = None  # scenes are large: no other trial is kept
+        for trials in range(1, _MAX_TRIALS + 1):
+            trial = self._try(octaves)
+            best = _nearer(best, trial, window)
+            if window.accepts(best.measure, trials):
+                return best
+            self._bracket(trial, window)
+            if self._at_the_end(trial, window):
+                raise Unreachable(trial)
+            slope = _slope(last, trial, slope, window.slope)
+            octaves = self._within(trial.octaves + _stride(window.aim - trial.measure, slope))
+            last = trial.octaves, trial.measure
+            if self._fixed is None and abs(octaves - trial.octaves) <= _NEAR:
+                self._fix(octaves)
+        assert best is not None
+        raise Unreachable(best)
+
+    def _try(self, octaves: float) -> Trial:
+        config = scaled(self._config, octaves)
+        if self._fixed is not None:
+            kept = {group: self._fixed.attributes[group] for group in _STEPS_IN_WHOLE_NUMBERS}
+            attributes = types.MappingProxyType({**config.attributes, **kept})
+            config = replace(config, attributes=attributes)
+        encoded = self._encoder.encode(config)
+        return Trial(octaves, self._measure(encoded), encoded)
+
+    def _fix(self, octaves: float) -> None:
+        """From now on whole numbers are those of ``octaves``; what was found before is void."""
+        self._fixed = scaled(self._config, octaves)
+        self._low = self._high = None
+
+    def _bracket(self, trial: Trial, window: Window) -> None:
+        if trial.measure < window.low:
+            self._low = trial.octaves
+        else:
+            self._high = trial.octaves
+
+    def _at_the_end(self, trial: Trial, window: Window) -> bool:
+        below = trial.measure < window.low
+        return (below and trial.octaves >= MAX_OCTAVES) or (
+            not below and trial.octaves <= MIN_OCTAVES
+        )
+
+    def _within(self, octaves: float) -> float:
+        """The octaves inside the bracket, not too near to its ends, and inside the scale.
+
+        A bracket as narrow as the noise means nothing; without it trials scatter about the target.
+        """
+        if self._low is not None and self._high is not None:
+            margin = (self._high - self._low) / 16
+            if self._high - self._low < _SMOOTH / 2:
+                self._low = self._high = None
+            elif not self._low + margin <= octaves <= self._high - margin:
+                octaves = (self._low + self._high) / 2
+        return max(MIN_OCTAVES, min(MAX_OCTAVES, octaves))
+
+
+def _stride(missing: float, slope: float) -> float:
+    """Octaves to go, neither so many that the slope means nothing nor so few that nothing moves."""
+    stride = missing / slope
+    return math.copysign(min(max(abs(stride), _MIN_STRIDE), _MAX_STRIDE), stride)
+
+
+def _slope(last: tuple[float, float] | None, trial: Trial, slope: float, usual: float) -> float:
+    """Growth per octave between the last two trials, if that is at all likely."""
+    if last is None or abs(trial.octaves - last[0]) < _SMOOTH:
+        return slope
+    found = (trial.measure - last[1]) / (trial.octaves - last[0])
+    return found if usual / 8 <= found <= usual * 8 else slope
+
+
+def _nearer(best: Trial | None, trial: Trial, window: Window) -> Trial:
+    """The trial nearer to the middle of the window."""
+    if best is None or abs(trial.measure - window.aim) < abs(best.measure - window.aim):
+        return trial
+    return best

@@ -1,0 +1,68 @@
+"""The search, on measures that are jagged, noisy or flat."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gscompress.config import Config, load_config
+from gscompress.rate.search import Search, Unreachable, Window
+
+
+class Pretender:
+    """Encodes nothing; counts, and gives the configuration itself."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def encode(self, config: Config) -> Any:
+        self.count += 1
+        return config
+
+
+def level(config: Any) -> float:
+    """Smooth in the steps of the spherical harmonics, with a jump at each bit of a position."""
+    attributes = config.attributes
+    return -math.log2(attributes["sh"].sh_step) + 0.7 * attributes["means"].bits
+
+
+def noisy(config: Any) -> float:
+    seed = int(config.attributes["sh"].sh_step * 1e9)
+    return level(config) + float(np.random.default_rng(seed).normal(0, 0.1))
+
+
+def search(measure: Any, window: Window) -> tuple[float, int]:
+    pretender: Any = Pretender()
+    found = Search(load_config("balanced"), pretender, measure).run(window)
+    assert found.measure == measure(found.encoded)
+    return found.measure, pretender.count
+
+
+@pytest.mark.parametrize("target", np.linspace(8, 22, 41))
+def test_jumps_are_no_obstacle(target: float) -> None:
+    found, trials = search(level, Window(target, target + 0.02, slope=1.2))
+    assert target <= found <= target + 0.02
+    assert trials <= 12
+
+
+@pytest.mark.parametrize("target", np.linspace(8, 22, 41))
+def test_noise_wider_than_the_window_is_no_obstacle(target: float) -> None:
+    found, trials = search(noisy, Window(target, target + 0.1, slope=1.5, inner=0.5))
+    assert target <= found <= target + 0.1
+    assert trials <= 24
+
+
+@pytest.mark.parametrize(("target", "nearest"), [(-9, 4.2), (99, 28.5)])
+def test_beyond_the_ends_the_end_is_the_nearest(target: float, nearest: float) -> None:
+    with pytest.raises(Unreachable) as caught:
+        search(level, Window(target, target + 0.1, slope=1))
+    assert caught.value.nearest.measure == pytest.approx(nearest, abs=1)
+
+
+def test_a_measure_that_does_not_move_is_given_up() -> None:
+    with pytest.raises(Unreachable) as caught:
+        search(lambda _: 7.0, Window(1, 2, slope=1))
+    assert caught.value.nearest.measure == 7
