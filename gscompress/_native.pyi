@@ -28,6 +28,23 @@ def dequantize_ycocg(
     first: int,
     rgb: NDArray[np.float32],
 ) -> None: ...
+def search_sh(
+    rgb: NDArray[np.float32],
+    first_steps: NDArray[np.float64],
+    higher_steps: NDArray[np.float64],
+    chroma: float,
+    *,
+    means: NDArray[np.float32],
+    eyes: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    damping: float,
+    bit_price: float,
+    sizes: NDArray[np.float32] | None,
+    flags: NDArray[np.float32] | None,
+    first: NDArray[np.int32],
+    higher: NDArray[np.int32],
+    threads: int,
+) -> None: ...
 def pack_bits(values: NDArray[np.uint64], widths: NDArray[np.uint8]) -> bytes: ...
 def unpack_bits(data: bytes, widths: NDArray[np.uint8]) -> NDArray[np.uint64]: ...
 

@@ -18,7 +18,7 @@ from gscompress.container import Container
 from gscompress.files import StrPath
 from gscompress.format import bytes_by_attribute, decode_container, make_header
 from gscompress.gaussians import Array, Gaussians
-from gscompress.importance.scores import importance_of
+from gscompress.importance.scores import look
 from gscompress.io.atomic import atomic_write, refuse_existing
 from gscompress.stages import STAGES
 from gscompress.stages.base import Context, StageResult
@@ -105,10 +105,9 @@ def compress(
         before, changed = len(changed), stage.apply(changed, ctx)
         seconds = time.perf_counter() - begun
         ctx.log.append(StageResult(STAGES.id_of(stage), before, len(changed), seconds))
-    importance = importance_of(changed, config.attributes.get("importance"), ctx)
-    coded, importance = arrange(changed, importance, config.attributes)
+    coded, guidance = arrange(changed, look(changed, config.attributes, ctx), config.attributes)
     streams = StreamWriter(config.entropy)
-    encode_scene(coded, importance, config.attributes, streams)
+    encode_scene(coded, guidance, config.attributes, streams)
     container = Container(make_header(scene, coded, config), streams.chunks)
     return Result(container, _summary(scene, container, ctx, time.perf_counter() - started))
 

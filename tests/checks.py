@@ -12,6 +12,7 @@ from gscompress.codecs import CODECS
 from gscompress.codecs.arcsine import Arcsine
 from gscompress.codecs.base import Decoded, StreamReader, StreamWriter
 from gscompress.codecs.classes import Classes
+from gscompress.codecs.guidance import Guidance, Sightings
 from gscompress.codecs.log import Log
 from gscompress.codecs.morton import Morton
 from gscompress.codecs.rotation24 import Rotation24
@@ -58,13 +59,16 @@ def importances(scene: Gaussians, seed: int = 1) -> np.ndarray:
 
 
 def encode(
-    scene: Gaussians, importance: np.ndarray | None = None, **codecs: Any
+    scene: Gaussians,
+    importance: np.ndarray | None = None,
+    sightings: Sightings | None = None,
+    **codecs: Any,
 ) -> tuple[Gaussians, dict[str, bytes], dict[str, Any]]:
     """Encode with the default codecs, some replaced: the arranged scene, the chunks, the codecs."""
     chosen = {**CODECS_OF_EACH_GROUP, **codecs}
-    arranged, importance = arrange(scene, importance, chosen)
+    arranged, guidance = arrange(scene, Guidance(importance, sightings), chosen)
     streams = StreamWriter(Mix())
-    promised = encode_scene(arranged, importance, chosen, streams)
+    promised = encode_scene(arranged, guidance, chosen, streams)
     decoded = decode(scene, streams.chunks, chosen)
     for name in ATTRIBUTES:
         assert (getattr(promised, name) == getattr(decoded, name)).all(), name
@@ -77,10 +81,13 @@ def decode(scene: Gaussians, chunks: dict[str, bytes], codecs: dict[str, Any]) -
 
 
 def round_trip(
-    scene: Gaussians, importance: np.ndarray | None = None, **codecs: Any
+    scene: Gaussians,
+    importance: np.ndarray | None = None,
+    sightings: Sightings | None = None,
+    **codecs: Any,
 ) -> tuple[Gaussians, Gaussians]:
     """The scene as arranged by the encoder, and as decoded."""
-    arranged, chunks, chosen = encode(scene, importance, **codecs)
+    arranged, chunks, chosen = encode(scene, importance, sightings, **codecs)
     return arranged, decode(scene, chunks, chosen)
 
 

@@ -196,6 +196,9 @@ class Codec(Protocol):
     Codecs of a group may be mixed freely. They run in three waves: means and importance; opacities
     and scales; quats and sh. A codec may look at what the waves before its own have ``decoded``,
     which is the same on both sides; the codecs of a wave run side by side.
+
+    A codec whose encoder can use more than the values has ``encode_guided(values, decoded, streams,
+    guidance)`` besides (`gscompress.codecs.guidance`); its streams are decoded all the same.
     """
 
     def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
+from gscompress.codecs.guidance import Guidance
 from gscompress.codecs.parallel import in_parallel
 from gscompress.gaussians import Gaussians
 
@@ -28,8 +26,8 @@ _WAVES = (("means",), ("opacities", "scales"), ("quats", "sh"))
 
 
 def arrange(
-    scene: Gaussians, importance: NDArray[np.floating] | None, codecs: Mapping[str, Codec]
-) -> tuple[Gaussians, NDArray[np.floating] | None]:
+    scene: Gaussians, guidance: Guidance, codecs: Mapping[str, Codec]
+) -> tuple[Gaussians, Guidance]:
     """Rewrite a scene into an equivalent one (the same images) that is cheaper to code.
 
     The codec of the means may choose the order of the Gaussians, any codec may choose among
@@ -38,16 +36,16 @@ def arrange(
     if hasattr(codecs["means"], "order"):
         order = codecs["means"].order(scene.means)
         scene = scene.select(order)
-        importance = None if importance is None else importance[order]
+        guidance = guidance.select(order)
     for codec in codecs.values():
         if hasattr(codec, "arrange"):
             scene = codec.arrange(scene)
-    return scene, importance
+    return scene, guidance
 
 
 def encode_scene(
     scene: Gaussians,
-    importance: NDArray[np.floating] | None,
+    guidance: Guidance,
     codecs: Mapping[str, Any],
     streams: StreamWriter,
 ) -> Gaussians:
@@ -58,10 +56,14 @@ def encode_scene(
         for group in wave:
             streams.group = group
             source = getattr(scene, GROUPS[group])
-            values[GROUPS[group]] = codecs[group].encode(source, decoded, streams)
+            codec = codecs[group]
+            if hasattr(codec, "encode_guided"):
+                values[GROUPS[group]] = codec.encode_guided(source, decoded, streams, guidance)
+            else:
+                values[GROUPS[group]] = codec.encode(source, decoded, streams)
         decoded.attributes.update(values)
         if wave == ("means",) and "importance" in codecs:
-            codecs["importance"].encode(importance, decoded, streams)
+            codecs["importance"].encode(guidance.importance, decoded, streams)
         reader = StreamReader(streams.coder, streams.chunks, "the scene being encoded")
         _decode_importance(wave, codecs, decoded, reader)
     return decoded.scene()

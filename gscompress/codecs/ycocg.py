@@ -1,4 +1,4 @@
-"""Colour: spherical harmonics in YCoCg, each coefficient uniformly quantized."""
+"""Colour: spherical harmonics in YCoCg, uniformly quantized."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from gscompress import _native
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
+from gscompress.codecs.guidance import Guidance
 from gscompress.codecs.parallel import in_parallel
 from gscompress.codecs.quantize import check_adapt, check_positive
+from gscompress.codecs.sh_search import Levels, ShSearch
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import SH_C0, Array
 
@@ -34,6 +36,11 @@ class YCoCg(Codec):
         adapt: The step shrinks with importance w as w^(-adapt/8).
         rounding: Rounding offset of the coefficients above the constant one; below 0.5 small
             values tend to zero.
+        views: From how many training cameras the encoder finds out which errors of the coefficients
+            show, to choose better integers than the nearest ones; 0 for the nearest ones.
+        compaction: How much of an error, in squared steps, the encoder accepts to save a bit where
+            it knows the views; see `gscompress.codecs.sh_search.ShSearch`.
+        damping: Views from everywhere that are added to each Gaussian's views.
     """
 
     step: float = 1 / 48
@@ -41,24 +48,35 @@ class YCoCg(Codec):
     chroma: float = 1.5
     adapt: int = 2
     rounding: float = 0.42
+    views: int = 0
+    compaction: float = 0.064
+    damping: float = 1.0
 
     def __post_init__(self) -> None:
         check_positive(step=self.step, sh_step=self.sh_step, chroma=self.chroma)
         check_adapt(self.adapt)
         if not 0 <= self.rounding <= 0.5:
             raise ValueError(f"rounding is {self.rounding}, expected 0 to 0.5")
+        if self.views < 0:
+            raise ValueError(f"views is {self.views}, expected 0 or more")
+        for name in ("compaction", "damping"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
 
     def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
         """Write coefficients [N, K, 3]."""
+        return self.encode_guided(values, decoded, streams, Guidance())
+
+    def encode_guided(
+        self, values: Array, decoded: Decoded, streams: StreamWriter, guidance: Guidance
+    ) -> Array:
+        """Write coefficients [N, K, 3]; with sightings, the integers that show the least."""
         terms = values.shape[1]
         factors = decoded.step_factors(self.adapt)
-        first = _native.quantize_ycocg(values, 0, 1, self._first(factors), self.chroma, 0.5)
+        first, higher = self._levels(values, factors, decoded, guidance)
         streams.put_planes("sh0", first[:, 0], _CONSTANT, decoded.side)
         if terms == 1:
             return self._values(first, None, factors, decoded)
-        higher = _native.quantize_ycocg(
-            values, 1, terms, self._higher(factors), self.chroma, self.rounding
-        )
         flags = (higher != 0).any(axis=1).astype(np.int32)
         stacked = np.concatenate([flags, higher.reshape(3 * (terms - 1), len(values))])
         streams.put_planes("shN", stacked, _planes(terms - 1), decoded.side)
@@ -77,6 +95,25 @@ class YCoCg(Codec):
         )
         higher = stacked[3:].reshape(3, count, decoded.count)
         return self._values(first[:, None], higher, factors, decoded)
+
+    def _levels(
+        self,
+        values: Array,
+        factors: NDArray[np.float64],  # [N]
+        decoded: Decoded,
+        guidance: Guidance,
+    ) -> Levels:
+        steps = self._first(factors), self._higher(factors)
+        terms = values.shape[1]
+        levels = (
+            _native.quantize_ycocg(values, 0, 1, steps[0], self.chroma, 0.5),
+            _native.quantize_ycocg(values, 1, terms, steps[1], self.chroma, self.rounding),
+        )
+        if self.views > 0 and guidance.sightings is not None:
+            search = ShSearch(self.compaction, self.damping)
+            means = decoded.attributes["means"]
+            search.refine(levels, values, means, steps, self.chroma, guidance.sightings)
+        return levels
 
     def _values(
         self,

@@ -1,34 +1,71 @@
-"""The importance of each Gaussian, from what it does in the training views."""
+"""What the training views say about each Gaussian: its importance, and from where it is seen."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gscompress.gaussians import Gaussians
+from gscompress.cameras import Camera
+from gscompress.codecs.guidance import Guidance, Sightings
+from gscompress.gaussians import Array, Gaussians
 from gscompress.stages.base import Context
 
-__all__ = ["importance_of"]
+__all__ = ["look"]
 
 
-def importance_of(scene: Gaussians, codec: Any, ctx: Context) -> NDArray[np.floating] | None:
-    """Importances [N] as the configured classes want them; None where they want no views.
+def look(scene: Gaussians, codecs: Mapping[str, Any], ctx: Context) -> Guidance:
+    """Render what the codecs want to know; nothing where none wants any view.
 
     Args:
         scene: The scene to be coded.
-        codec: The configuration's ``importance``: its ``score`` names a field of
-            `gscompress.render.base.Scores`, its ``views`` says how many cameras to look from.
+        codecs: The configuration's, by attribute group. ``importance.score`` names a field of
+            `gscompress.render.base.Scores`; ``views`` of importance and of sh say from how many
+            cameras. Where they agree, each view is rendered once.
         ctx: Gives cameras and renderer.
     """
-    if codec is None or codec.views == 0 or len(scene) == 0:
-        return None
+    if len(scene) == 0:
+        return Guidance()
+    classes = codecs.get("importance")
+    wanted = getattr(classes, "views", 0), getattr(codecs["sh"], "views", 0)
+    score = getattr(classes, "score", "weight_sum")
+    importance = sightings = None
+    if wanted[1]:
+        importance, sightings = _sight(scene, _pick(ctx, wanted[1]), ctx, score)
+    if wanted[0] != wanted[1]:
+        importance = _score(scene, _pick(ctx, wanted[0]), ctx, score) if wanted[0] else None
+    return Guidance(importance, sightings)
+
+
+def _pick(ctx: Context, views: int) -> Sequence[Camera]:
     cameras = ctx.cameras
-    if len(cameras) > codec.views:
-        picked = np.linspace(0, len(cameras) - 1, codec.views).round().astype(int)
-        cameras = [cameras[i] for i in picked]
+    if len(cameras) <= views:
+        return cameras
+    picked = np.linspace(0, len(cameras) - 1, views).round().astype(int)
+    return [cameras[i] for i in picked]
+
+
+def _score(scene: Gaussians, cameras: Sequence[Camera], ctx: Context, score: str) -> Array:
     scores = ctx.renderer.scores(
-        scene, cameras, progress=ctx.step("score"), removal=codec.score == "removal_effect"
+        scene, cameras, progress=ctx.step("score"), removal=score == "removal_effect"
     )
-    return np.asarray(getattr(scores, codec.score))
+    return np.asarray(getattr(scores, score))
+
+
+def _sight(
+    scene: Gaussians, cameras: Sequence[Camera], ctx: Context, score: str
+) -> tuple[Array, Sightings]:
+    """The score over all cameras, and the squared weights view by view."""
+    weights = np.empty((len(scene), len(cameras)), np.float32)
+    total = np.zeros(len(scene))
+    gather = np.maximum if score == "weight_max" else np.add
+    progress = ctx.step("score")
+    for view, camera in enumerate(cameras):
+        scores = ctx.renderer.scores(scene, [camera], removal=score == "removal_effect")
+        weights[:, view] = scores.weight_sq_sum
+        gather(total, getattr(scores, score), out=total)
+        if progress is not None:
+            progress(view + 1, len(cameras))
+    eyes = np.array([camera.position for camera in cameras], np.float32).reshape(-1, 3)
+    return total.astype(np.float32), Sightings(eyes, weights)

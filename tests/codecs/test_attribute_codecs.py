@@ -31,6 +31,7 @@ CASES = [
     ("quats", Rotation24(step=0.03)),
     ("quats", Exact()),
     ("sh", YCoCg(step=0.03, sh_step=0.05, adapt=3)),
+    ("sh", YCoCg(views=8, compaction=0.1)),
     ("sh", Exact()),
 ]
 
@@ -226,6 +227,9 @@ def test_damaged_streams_are_refused_or_decode(group):
         (lambda: Log(adapt=-1), "adapt"),
         (lambda: YCoCg(rounding=0.6), "rounding"),
         (lambda: YCoCg(sh_step=float("nan")), "sh_step"),
+        (lambda: YCoCg(views=-1), "views"),
+        (lambda: YCoCg(compaction=float("inf")), "compaction"),
+        (lambda: YCoCg(damping=-1e-3), "damping"),
         (lambda: Classes(octaves=0), "octaves"),
     ],
 )

@@ -1,6 +1,8 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 
+#include <optional>
 #include <stdexcept>
 
 #include "../arrays.h"
@@ -8,6 +10,7 @@
 #include "colour.h"
 #include "morton.h"
 #include "neighbours.h"
+#include "sh_search.h"
 
 namespace nb = nanobind;
 
@@ -126,6 +129,41 @@ void from_levels(Levels levels, Vector<double> steps, double chroma, size_t firs
                    rgb.data());
 }
 
+using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using LevelsOut = nb::ndarray<int32_t, nb::shape<3, -1, -1>, nb::c_contig, nb::device::cpu>;
+
+void search(Colours rgb, Vector<double> first_steps, Vector<double> higher_steps, double chroma,
+            Matrix means, Matrix eyes, Matrix weights, double damping, double bit_price,
+            std::optional<Matrix> sizes, std::optional<Matrix> flags, LevelsOut first,
+            LevelsOut higher, int threads) {
+  const size_t n = rgb.shape(0), terms = rgb.shape(1), views = eyes.shape(0);
+  const auto require = [](bool ok, const char* what) {
+    if (!ok) throw std::invalid_argument(what);
+  };
+  require(terms == 1 || terms == 4 || terms == 9 || terms == 16 || terms == 25,
+          "rgb: expected 1, 4, 9, 16 or 25 terms");
+  require(first_steps.shape(0) == n && higher_steps.shape(0) == n, "steps: expected [count]");
+  require(means.shape(0) == n && means.shape(1) == 3, "means: expected [count, 3]");
+  require(eyes.shape(1) == 3, "eyes: expected [views, 3]");
+  require(weights.shape(0) == n && weights.shape(1) == views, "weights: expected [count, views]");
+  require(first.shape(1) == 1 && first.shape(2) == n, "first: expected [3, 1, count]");
+  require(higher.shape(1) == terms - 1 && higher.shape(2) == n,
+          "higher: expected [3, terms - 1, count]");
+  require(sizes.has_value() == flags.has_value(), "sizes and flags: expected both or none");
+  require(threads >= 1 && threads <= 1024, "threads: expected 1 to 1024");
+  ShBits bits{};
+  if (sizes) {
+    require(sizes->shape(0) == 3 * (terms - 1) && sizes->shape(1) == ShBits::kSizes,
+            "sizes: expected [3 (terms - 1), 32]");
+    require(flags->shape(0) == 3 && flags->shape(1) == 2, "flags: expected [3, 2]");
+    bits = {sizes->data(), flags->data()};
+  }
+  nb::gil_scoped_release release;
+  search_sh({rgb.data(), n, terms, first_steps.data(), higher_steps.data(), chroma},
+            {means.data(), eyes.data(), weights.data(), views},
+            {damping, bit_price, sizes ? &bits : nullptr, threads}, first.data(), higher.data());
+}
+
 }  // namespace
 
 void bind_geometry(nb::module_& m) {
@@ -138,6 +176,10 @@ void bind_geometry(nb::module_& m) {
         nb::arg("steps"), nb::arg("chroma"), nb::arg("rounding"));
   m.def("dequantize_ycocg", &from_levels, nb::arg("levels"), nb::arg("steps"), nb::arg("chroma"),
         nb::arg("first"), nb::arg("rgb"));
+  m.def("search_sh", &search, nb::arg("rgb"), nb::arg("first_steps"), nb::arg("higher_steps"),
+        nb::arg("chroma"), nb::kw_only(), nb::arg("means"), nb::arg("eyes"), nb::arg("weights"),
+        nb::arg("damping"), nb::arg("bit_price"), nb::arg("sizes").none(), nb::arg("flags").none(),
+        nb::arg("first").noconvert(), nb::arg("higher").noconvert(), nb::arg("threads"));
   m.def("pack_bits", &pack, nb::arg("values"), nb::arg("widths"));
   m.def("unpack_bits", &unpack, nb::arg("data"), nb::arg("widths"));
 }
