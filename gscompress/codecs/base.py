@@ -60,7 +60,8 @@ class Decoded:
         references, squared = _native.nearest_before(grid, _WINDOW)
         nearness = np.zeros(0, np.uint8)
         if self.count:
-            limits = np.sort(squared)[[self.count * k // 8 for k in (1, 2, 5)]]
+            ranks = [self.count * k // 8 for k in (1, 2, 5)]
+            limits = np.partition(squared, ranks)[ranks]
             nearness = np.searchsorted(limits, squared, side="left").astype(np.uint8)
         self._neighbours = references, nearness
 

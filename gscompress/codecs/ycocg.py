@@ -20,6 +20,8 @@ from gscompress.gaussians import SH_C0, Array
 __all__ = ["YCoCg"]
 
 _CONSTANT = Planes(partners=(-1, 0, 1))
+_STREAMS = {"shN.luma": slice(0, 1), "shN.chroma": slice(1, 3)}
+"""Two streams, so that they can be decoded side by side; chroma gains next to nothing from luma."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,11 @@ class YCoCg(Codec):
         if terms == 1:
             return self._values(first, None, factors, decoded)
         flags = (higher != 0).any(axis=1).astype(np.int32)
-        stacked = np.concatenate([flags, higher.reshape(3 * (terms - 1), len(values))])
-        streams.put_planes("shN", stacked, _planes(terms - 1), decoded.side)
+        for name, channels in _STREAMS.items():
+            own = higher[channels]
+            planes = own.reshape(len(own) * (terms - 1), len(values))
+            stacked = np.concatenate([flags[channels], planes])
+            streams.put_planes(name, stacked, _planes(len(own), terms - 1), decoded.side)
         return self._values(first, higher, factors, decoded)
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
@@ -90,11 +95,13 @@ class YCoCg(Codec):
         if count == 0:
             first = streams.get_planes("sh0", _CONSTANT, decoded.side)
             return self._values(first[:, None], None, factors, decoded)
-        first, stacked = in_parallel(
+        first, luma, chroma = in_parallel(
             lambda: streams.get_planes("sh0", _CONSTANT, decoded.side),
-            lambda: streams.get_planes("shN", _planes(count), decoded.side),
+            lambda: streams.get_planes("shN.luma", _planes(1, count), decoded.side),
+            lambda: streams.get_planes("shN.chroma", _planes(2, count), decoded.side),
         )
-        higher = stacked[3:].reshape(3, count, decoded.count)
+        shape = (count, decoded.count)
+        higher = np.concatenate([luma[1:].reshape(1, *shape), chroma[2:].reshape(2, *shape)])
         return self._values(first[:, None], higher, factors, decoded)
 
     def scaled(self, factor: float) -> YCoCg:
@@ -152,9 +159,11 @@ class YCoCg(Codec):
         return np.asarray(self.sh_step * factors)
 
 
-def _planes(count: int) -> Planes:
-    """Three flags, then ``count`` luma, Co and Cg planes; chroma goes with the channel before."""
-    luma = tuple(-1 for _ in range(count))
-    chroma = tuple(range(3, 3 + 2 * count))
-    gates = tuple(c for c in range(3) for _ in range(count))
-    return Planes(partners=(-1, 0, 1, *luma, *chroma), trust=1, gates=(-1, -1, -1, *gates))
+def _planes(channels: int, count: int) -> Planes:
+    """A flag per channel, then its ``count`` planes; a channel goes with the one before."""
+    partners = [channel - 1 for channel in range(channels)]
+    for channel in range(channels):
+        before = channels + (channel - 1) * count
+        partners += [before + k if channel else -1 for k in range(count)]
+    gates = (-1,) * channels + tuple(c for c in range(channels) for _ in range(count))
+    return Planes(partners=tuple(partners), trust=1, gates=gates)
