@@ -139,10 +139,23 @@ def run(job: Job, progress: Progress | None = None) -> dict[str, Any]:
     summary["ratio"] = summary["input_bytes"] / summary["output_bytes"]
     summary["evaluation"] = None
     if job.measure and len(scene) and result.summary["gaussians_out"]:
-        views = views or Views.virtual(scene, job.seed)
+        seen = None
+        if views is None:
+            views = Views.virtual(scene, job.seed)
+            seen = _coverage(job, views, scene, progress)
         del scene, result  # what is measured is the file
         _measure(job, views, summary, progress)
+        summary["evaluation"]["coverage"] = seen
     return summary
+
+
+def _coverage(job: Job, views: Any, scene: Any, progress: Progress | None) -> dict[str, float]:
+    """How much of a scene the virtual cameras see: nobody chose them."""
+    from gscompress.importance.coverage import coverage
+    from gscompress.render import get_renderer
+
+    told = None if progress is None else functools.partial(progress, "cover")
+    return coverage(scene, views.test, get_renderer(job.device), progress=told).to_dict()
 
 
 def _measure(job: Job, views: Any, summary: dict[str, Any], progress: Progress | None) -> None:

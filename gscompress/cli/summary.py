@@ -54,7 +54,13 @@ def _facts(summary: dict[str, Any]) -> list[str]:
         lines.append(
             f"FPS        {found['reference_fps']:.1f} -> {found['fps']:.1f} on {found['device']}"
         )
-    return [*lines, f"measured at {found['cameras']}"]
+    lines.append(f"measured at {found['cameras']}")
+    if seen := found["coverage"]:
+        lines.append(
+            f"coverage   {seen['share']:.1%} of the opacity-weighted area is seen by {seen['k']} "
+            f"or more of them, {seen['share_once']:.1%} by any"
+        )
+    return lines
 
 
 def show_all(session: Session, results: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""The coder ``rans``: native integer rANS, the default.
+"""The coder ``rans``: native integer rANS; the preset ``fast`` uses it.
 
 Every table is made of integers by integer arithmetic: the same symbols give the same bytes, and the
 same bytes the same symbols, on every machine, compiler and number of threads. The interpreter's

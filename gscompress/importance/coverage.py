@@ -69,7 +69,7 @@ def coverage(
     """
     counts = np.zeros(len(scene), np.int64)
     for i, camera in enumerate(cameras):
-        scores = renderer.scores(scene, [camera])
+        scores = renderer.scores(scene, [camera], removal=False)
         counts += (scores.hits > 0) & (scores.weight_max >= SEEN_WEIGHT)
         if progress is not None:
             progress(i + 1, len(cameras))

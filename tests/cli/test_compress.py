@@ -78,6 +78,11 @@ def test_without_cameras_virtual_ones_are_used_and_named(run, ply) -> None:
     code, out, _ = run(ply, "--preset", "fast", "--eval")
     assert code == 0
     assert "virtual cameras, none being given" in out
+    assert re.search(r"coverage   \d+\.\d% of the opacity-weighted area is seen by 3 or more", out)
+    _, document, _ = run(ply, "--preset", "fast", "--eval", "-w", "--json")
+    seen = json.loads(document)["evaluation"]["coverage"]
+    assert 0 < seen["share"] <= seen["share_once"] <= 1
+    assert seen["views"] == 3
     assert "dB against the input's renders" in out
 
 

@@ -3,8 +3,9 @@
 // Value v of a plane is predicted by the value p of the same plane at its reference (a nearby
 // Gaussian coded before) and coded as v - p: zero flag, sign, Exp-Golomb magnitude. Each such bit
 // is predicted by several adaptive models, each with its own context: how well the reference
-// predicted the planes before this one, and how near it is; the predicted value itself; how far two
-// references disagree; the residual of the partner plane; the importance class.
+// predicted the planes before this one, and how near it is; the value that the
+// reference holds; how large the values of the planes before are; the residual of the partner
+// plane; the importance class.
 #pragma once
 #include <cstddef>
 #include <cstdint>
