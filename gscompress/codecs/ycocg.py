@@ -84,7 +84,7 @@ class YCoCg(Codec):
             self._round(values, 1, steps[1], *planes.higher)
             self._search(planes, values, steps, decoded, guidance)
         streams.put_planes("sh0", planes.first, _CONSTANT, decoded.side)
-        luma, chroma, nothing = planes.luma, planes.chroma, planes.luma[:0]
+        luma, chroma, nothing = planes.luma, planes.chroma, np.empty((0, len(values)), np.int32)
         del planes
         if terms:
             if not search:  # one stream after the other: these planes take most of the memory
