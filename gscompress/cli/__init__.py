@@ -27,6 +27,7 @@ VERBS = {
     "info": "Say what a scene's file holds.",
     "render": "Render a scene to PNG images or a video.",
     "eval": "Measure a scene against its reference.",
+    "compare": "Compare several files with the scene they were made from.",
     "doctor": "Check this installation.",
 }
 """Each verb is the command ``verb`` in the module ``gscompress.cli.<verb>``."""

@@ -74,8 +74,8 @@ def open_scene(source: SceneSource, *, timed: bool = False) -> tuple[Gaussians, 
     return scene, _facts(
         scene,
         path=os.fspath(path),
-        sha256=_sha256(path),
-        bytes=path.stat().st_size,
+        sha256=_sha256(_parts(path)),
+        bytes=sum(part.stat().st_size for part in _parts(path)),
         format=known.id,
         decode_seconds=min(seconds) if timed else None,
         bytes_by_attribute=_bytes_by_attribute(path) if known.id == "gsz" else None,
@@ -123,6 +123,17 @@ def _bytes_by_attribute(path: Path) -> dict[str, int]:
     return bytes_by_attribute(Container.read(path))
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _parts(path: Path) -> list[Path]:
+    """The files that a scene is stored in: of a SOG in a folder its description and textures."""
+    if path.suffix.lower() != ".json":
+        return [path]
+    return [path, *sorted(path.parent.glob("*.webp"))]
+
+
+def _sha256(paths: Sequence[Path]) -> str:
+    """Of the content of files, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            hashlib.file_digest(file, lambda: digest)
+    return digest.hexdigest()

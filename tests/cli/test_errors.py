@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-VERBS = "compress, convert, info, render, eval, doctor"
+VERBS = "compress, convert, info, render, eval, compare, doctor"
 
 CASES: dict[str, tuple[str, int, str]] = {
     "no such file": (
