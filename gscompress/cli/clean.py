@@ -74,7 +74,14 @@ class Numbers(click.ParamType[tuple[float, ...]]):
     help="Remove what is further from its --neighbours than usual by K standard deviations "
     "(needs the extra open3d); 2 is a good start.",
 )
-@click.option("--neighbours", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option(
+    "--neighbours",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many --radius wants and --statistical looks at.",
+)
 @click.option(
     "--min-psnr",
     type=float,
