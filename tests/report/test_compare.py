@@ -7,6 +7,7 @@ import io
 import json
 import math
 import re
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -121,6 +122,27 @@ def test_an_unreadable_file_stops_before_anything_is_rendered(files, renderer, t
     with pytest.raises(InputError, match="no files"):
         compare(reference, [], make_cameras(3), renderer=renderer)
     assert renderer.rendered == []
+
+
+def test_a_sog_in_a_folder_counts_all_its_files(files, renderer, tmp_path):
+    save(make_scene(200), tmp_path / "scene.sog")
+    folder = tmp_path / "folder"
+    with zipfile.ZipFile(tmp_path / "scene.sog") as archive:
+        archive.extractall(folder)
+    found = compare(
+        files[0],
+        [folder / "meta.json"],
+        make_cameras(1),
+        renderer=renderer,
+        measure_coverage=False,
+        pictures=0,
+    )
+    parts = [folder / "meta.json", *sorted(folder.glob("*.webp"))]
+    assert len(parts) >= 5
+    report = found.reports[0]
+    assert report.bytes == sum(part.stat().st_size for part in parts)
+    content = b"".join(part.read_bytes() for part in parts)
+    assert report.test.sha256 == hashlib.sha256(content).hexdigest()
 
 
 def test_photos(files, renderer, tmp_path):
