@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from gscompress._open3d import import_open3d, point_cloud
 from gscompress.errors import DeviceError, InputError
+from gscompress.extent import measure
 from gscompress.gaussians import Gaussians
 
 __all__ = ["show_points"]
+
+ZOOMS = (0.02, 0.7)
+"""The closest that Open3D goes, and where a whole scene fits the window."""
 
 LEAST_OPACITY = 0.1
 """Fainter Gaussians are haze when they are drawn as opaque points."""
@@ -42,8 +50,17 @@ def show_points(scene: Gaussians, *, title: str = "gscompress", size: float = 2.
     options = window.get_render_option()
     options.point_size = size
     options.background_color = (0.0, 0.0, 0.0)
-    control = window.get_view_control()
-    control.set_up((0.0, -1.0, 0.0))  # y points down
-    control.set_front((0.0, 0.0, -1.0))
+    _look_at_the_detail(window.get_view_control(), visible)
     window.run()
     window.destroy_window()
+
+
+def _look_at_the_detail(control: Any, scene: Gaussians) -> None:
+    """Start in front of where the detail is, a little above it, not around all that there is."""
+    extent = measure(scene)
+    sideways = np.cross(extent.up, np.eye(3)[np.argmin(np.abs(extent.up))])
+    control.set_up(extent.up)
+    control.set_front(sideways / np.linalg.norm(sideways) + 0.5 * extent.up)
+    control.set_lookat(extent.centre)
+    whole = float(np.ptp(scene.means, axis=0).max()) or 1.0  # what zoom 1 shows
+    control.set_zoom(float(np.clip(3 * extent.detail_radius / whole, *ZOOMS)))
