@@ -6,7 +6,7 @@ import functools
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ from gscompress.cli.session import (
 from gscompress.errors import InputError, QualityGateError, UsageError
 
 if TYPE_CHECKING:
-    from gscompress.report import Comparison
+    from gscompress.report import Comparison, Report
 
 MAX_SUMMARY_BYTES = 1 << 26
 
@@ -227,30 +227,32 @@ def _missed_gates(found: Comparison, min_psnr: float | None, limit: int | None) 
 
 
 def _show(session: Session, found: Comparison, where: str) -> None:
+    from rich import box
     from rich.table import Table
 
-    first = found.reports[0]
-    photos = first.reference_scores is not None
-    columns = ["bytes", "ratio", "bits each", "PSNR", "worst", "SSIM"]
-    columns += ["LPIPS"] if first.lpips is not None else []
-    columns += ["drop"] if photos else []
-    columns += ["FPS"] if first.fps is not None else []
-    table = Table()
+    columns: dict[str, Callable[[Report], tuple[float | None, str]]] = {
+        "bytes": lambda report: (report.bytes, ",d"),
+        "ratio": lambda report: (report.ratio, ".1f"),
+        "bits each": lambda report: (report.bits_per_gaussian, ".1f"),
+        "PSNR": lambda report: (report.psnr, ".2f"),
+        "worst": lambda report: (report.worst.test.psnr, ".2f"),
+        "SSIM": lambda report: (report.ssim, ".4f"),
+        "LPIPS": lambda report: (report.lpips, ".4f"),
+        "drop": lambda report: (report.psnr_drop, ".2f"),
+        "FPS": lambda report: (report.fps, ".1f"),
+    }
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("file", overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    for name, report in zip(found.names, found.reports, strict=True):
-        cells = [
-            name,
-            f"{report.bytes or 0:,}",
-            f"{report.ratio or 0:.1f}x",
-            f"{report.bits_per_gaussian or 0:.1f}",
-            f"{report.psnr:.2f}",
-            f"{report.worst.test.psnr:.2f}",
-            f"{report.ssim:.4f}",
-        ]
-        for value, digits in ((report.lpips, 4), (report.psnr_drop, 2), (report.fps, 1)):
-            cells += [] if value is None else [f"{value:.{digits}f}"]
-        table.add_row(*cells)
+    rows = [[name] for name in found.names]
+    for name, pick in columns.items():
+        cells = [pick(report) for report in found.reports]
+        if all(value is None for value, _ in cells):
+            continue
+        table.add_column(name, justify="right", no_wrap=True)
+        for row, (value, form) in zip(rows, cells, strict=True):
+            row.append("" if value is None else format(value, form))
+    for row in rows:
+        table.add_row(*row)
     session.table(table)
-    session.say(f"against {found.reference.path}, measured at {where}")
+    truth = "" if found.reports[0].reference_scores is None else " and the photos"
+    session.say(f"against {found.reference.path}{truth}, measured at {where}")

@@ -27,7 +27,7 @@ __all__ = [
     "view_lines",
 ]
 
-GRID_DB = 5
+STEPS_DB = (0.2, 0.5, 1, 2, 5, 10, 20, 50)
 CHART_HEIGHT = 180
 CHART_WIDTH = 960
 PLOT_HEIGHT = 320
@@ -53,7 +53,7 @@ class Gridline(NamedTuple):
     """A line at a round PSNR."""
 
     y: float
-    decibel: int
+    decibel: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +145,15 @@ def view_bars(report: Report) -> Chart:
     return Chart(CHART_WIDTH, CHART_HEIGHT, pitch, bars, scale.grid(), scale.y(report.psnr))
 
 
-def rate_distortion(comparison: Comparison) -> Plot | None:
-    """PSNR over size on a logarithmic axis; files of one format are joined. None: no sizes."""
-    known = [
-        (k, report.bytes, report.psnr)
-        for k, report in enumerate(comparison.reports)
-        if report.bytes
-    ]
+def rate_distortion(comparison: Comparison, psnrs: Sequence[float]) -> Plot | None:
+    """PSNR over size on a logarithmic axis; files of one format are joined. None: no sizes.
+
+    Args:
+        comparison: Has the names, sizes and formats.
+        psnrs: Of each file, in dB.
+    """
+    files = zip(comparison.names, comparison.reports, psnrs, strict=True)
+    known = [(name, report.bytes, psnr) for name, report, psnr in files if report.bytes]
     if not known:
         return None
     scale = _Decibels.around([min(psnr, TOP_DB) for _, _, psnr in known], PLOT_HEIGHT)
@@ -161,15 +163,16 @@ def rate_distortion(comparison: Comparison) -> Plot | None:
     def x(size: float) -> float:
         return round(CHART_WIDTH * (math.log10(size) - low) / (high - low), 2)
 
-    points: list[Point] = []
-    for k, size, psnr in sorted(known, key=lambda item: (-item[2], item[1])):
-        name = comparison.names[k]
-        at = x(size), scale.y(min(psnr, TOP_DB))
-        title = f"{name}: {size:,} bytes, {psnr:.2f} dB"
-        label = _free_place(at, name, points)
-        points.append(Point(*at, label, name, psnr, psnr > TOP_DB, title))
-    order = {name: k for k, name in enumerate(comparison.names)}
-    points.sort(key=lambda point: order[point.name])
+    dots = {name: (x(size), scale.y(min(psnr, TOP_DB))) for name, size, psnr in known}
+    labels: dict[str, float] = {}
+    for name in sorted(dots, key=lambda name: dots[name][::-1]):  # from the top
+        labels[name] = _free_place(name, dots, labels)
+    points = [
+        Point(
+            *dots[name], labels[name], name, psnr, psnr > TOP_DB, f"{size:,} bytes, {psnr:.2f} dB"
+        )
+        for name, size, psnr in known
+    ]
     ticks = [Tick(x(size), f"{size / 10**6:g}") for size in _round_sizes(10**low, 10**high)]
     lines = _joined(comparison, points)
     return Plot(CHART_WIDTH, PLOT_HEIGHT, ticks, scale.grid(), points, lines)
@@ -220,39 +223,49 @@ def _hue(name: str) -> int:
 
 
 class _Decibels(NamedTuple):
-    """A vertical axis of decibels between two round ones."""
+    """A vertical axis between two round numbers of decibels, ``step`` apart from line to line."""
 
-    low: int
-    high: int
+    low: float
+    high: float
+    step: float
     height: int
 
     @classmethod
     def around(cls, values: Sequence[float], height: int) -> _Decibels:
-        low = GRID_DB * math.floor((min(values) - 1) / GRID_DB)
-        high = GRID_DB * math.ceil((max(values) + 1) / GRID_DB)
-        return cls(low, high, height)
+        span = max(values) - min(values)
+        step = next((step for step in STEPS_DB if span <= 6 * step), STEPS_DB[-1])
+        low = step * math.floor((min(values) - step / 5) / step)
+        high = step * math.ceil((max(values) + step / 5) / step)
+        return cls(low, high, step, height)
 
     def y(self, decibel: float) -> float:
         return round(self.height * (self.high - decibel) / (self.high - self.low), 2)
 
     def grid(self) -> list[Gridline]:
-        step = GRID_DB * math.ceil((self.high - self.low) / GRID_DB / 6)
-        return [Gridline(self.y(db), db) for db in range(self.low, self.high + 1, step)]
+        count = round((self.high - self.low) / self.step)
+        lines = [self.low + k * self.step for k in range(count + 1)]
+        return [Gridline(self.y(decibel), round(decibel, 6)) for decibel in lines]
 
 
-def _free_place(at: tuple[float, float], name: str, points: Sequence[Point]) -> float:
-    """The height nearest to a point at which its label lies on no other."""
+def _free_place(
+    name: str, dots: Mapping[str, tuple[float, float]], labels: Mapping[str, float]
+) -> float:
+    """The height nearest to a dot at which its label lies on no other, and on no other dot."""
 
-    def width(text: str) -> float:
-        return 7.0 * len(text) + 20
+    def ends(other: str) -> float:
+        return dots[other][0] + 20 + 7.0 * len(other)
 
-    near = [p for p in points if p.x < at[0] + width(name) and at[0] < p.x + width(p.name)]
-    for step in range(2 * len(points) + 1):
+    x, y = dots[name]
+    taken = [labels[o] for o in labels if dots[o][0] < ends(name) and x < ends(o)]
+    taken += [
+        dots[o][1] for o in dots if o != name and x < dots[o][0] + 8 and dots[o][0] < ends(name)
+    ]
+    for step in range(2 * len(taken) + 2):
         shift = LABEL_HEIGHT * math.ceil(step / 2)
-        y = at[1] + (shift if step % 2 else -shift)
-        if all(abs(y - p.label_y) >= LABEL_HEIGHT for p in near):
-            return round(y, 2)
-    return at[1]
+        place = y + (shift if step % 2 else -shift)
+        if all(abs(place - other) >= LABEL_HEIGHT for other in taken):
+            return round(place, 2)
+    return round(y, 2)
 
 
 def _joined(comparison: Comparison, points: Sequence[Point]) -> list[str]:

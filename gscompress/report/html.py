@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from gscompress.report.charts import (
     TOP_DB,
+    Plot,
     distributions,
     rate_distortion,
     shares_of,
@@ -49,7 +50,8 @@ def render_comparison(comparison: Comparison) -> str:
             ),
             first=comparison.reports[0],
             protocol=comparison.protocol,
-            plot=rate_distortion(comparison),
+            plots=_plots(comparison),
+            files_at={name: k for k, name in enumerate(comparison.names)},
             lines=view_lines(comparison),
             panels=distributions(comparison.histograms),
             shares=_all_shares(comparison),
@@ -74,6 +76,16 @@ def _environment() -> Environment:
         "as_script": _as_script,
     }
     return environment
+
+
+def _plots(comparison: Comparison) -> list[tuple[str, Plot]]:
+    """Plots of rate and distortion, each with what its PSNR is against."""
+    reports = comparison.reports
+    kinds = {"the renders of the reference": [report.render_scores.psnr for report in reports]}
+    if comparison.protocol.mode == "ground-truth":
+        kinds = {"the photos": [report.psnr for report in reports]} | kinds
+    plots = {against: rate_distortion(comparison, psnrs) for against, psnrs in kinds.items()}
+    return [(against, plot) for against, plot in plots.items() if plot is not None]
 
 
 def _all_shares(comparison: Comparison) -> list[tuple[int, list[Any], float]]:

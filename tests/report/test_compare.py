@@ -170,7 +170,12 @@ def test_photos(files, renderer, tmp_path):
     found.to_html(tmp_path / "r.html")
     text = (tmp_path / "r.html").read_text()
     assert '<option value="photo">' in text
+    assert text.count('class="plot"') == 2
     assert "<b>photos</b>" in text
+
+
+def plot_of(found):
+    return rate_distortion(found, [report.psnr for report in found.reports])
 
 
 def page_of(found, tmp_path) -> tuple[str, Page, dict]:
@@ -252,7 +257,7 @@ def test_without_pictures_the_page_still_works(files, renderer, tmp_path):
 
 
 def test_rate_distortion_plot(found):
-    plot = rate_distortion(found)
+    plot = plot_of(found)
     sizes = [report.bytes for report in found.reports]
     xs = [point.x for point in plot.points]
     assert [point.name for point in plot.points] == list(found.names)
@@ -277,7 +282,7 @@ def test_what_is_better_than_the_axis_is_drawn_at_its_top(files, renderer):
         measure_coverage=False,
         pictures=0,
     )
-    plot = rate_distortion(found)
+    plot = plot_of(found)
     assert found.reports[0].psnr == 150
     assert plot.points[0].above
     assert plot.points[0].y == pytest.approx(height_of(TOP_DB, plot.grid), abs=0.1)
@@ -301,8 +306,16 @@ def test_labels_of_the_plot_do_not_lie_on_each_other(files, renderer):
         measure_coverage=False,
         pictures=0,
     )
-    ys = sorted(point.label_y for point in rate_distortion(found).points)
+    ys = sorted(point.label_y for point in plot_of(found).points)
     assert min(np.diff(ys)) >= 13.9
+
+
+def test_the_axis_fits_the_values(found):
+    plot = rate_distortion(found, [28.17, 28.64, 28.85])
+    assert [line.decibel for line in plot.grid] == [28.0, 28.2, 28.4, 28.6, 28.8, 29.0]
+    assert [point.y for point in plot.points] == pytest.approx([265.6, 115.2, 48.0])
+    plot = rate_distortion(found, [20, 59, 150])
+    assert [line.decibel for line in plot.grid] == [10, 20, 30, 40, 50, 60, 70]
 
 
 def test_short_names():
