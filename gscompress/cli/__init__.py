@@ -25,8 +25,10 @@ VERBS = {
     "compress": "Compress scenes to .gsz.",
     "convert": "Convert a scene from one format to another.",
     "info": "Say what a scene's file holds.",
+    "clean": "Remove floaters and what lies outside.",
     "render": "Render a scene to PNG images or a video.",
     "eval": "Measure a scene against its reference.",
+    "compare": "Compare several files with the scene they were made from.",
     "doctor": "Check this installation.",
 }
 """Each verb is the command ``verb`` in the module ``gscompress.cli.<verb>``."""
