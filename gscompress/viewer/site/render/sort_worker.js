@@ -16,7 +16,7 @@ self.onmessage = ({ data }) => {
     orders = [new Uint32Array(count), new Uint32Array(count)];
   } else {
     const order = sort(data.row, data.offset);
-    self.postMessage({ order, serial: data.serial }, [order.buffer]);
+    self.postMessage({ order }, [order.buffer]);
   }
 };
 
