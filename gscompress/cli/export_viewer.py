@@ -11,7 +11,9 @@ from gscompress.cli.session import Session, common_options, overwrite_option, pa
 
 
 @click.command("export-viewer", short_help="Write a folder that shows scenes from any static host.")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
 @click.option(
     "-o",
     "--output",

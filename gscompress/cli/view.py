@@ -13,7 +13,9 @@ from gscompress.errors import InputError
 
 
 @click.command("view", short_help="Show scenes in the browser, offline.")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Where to serve; by default any port."
 )

@@ -152,7 +152,9 @@ class _Handler(BaseHTTPRequestHandler):
         if parts.path != "/convert":
             self._text(HTTPStatus.NOT_FOUND, "Only /convert takes files.")
         elif not length.isascii() or not length.isdigit() or int(length) > MAX_UPLOAD:
-            self._text(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"Files have at most {MAX_UPLOAD} bytes.")
+            self._text(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"Files have at most {MAX_UPLOAD} bytes."
+            )
         else:
             name = Path(parse_qs(parts.query).get("name", ["scene"])[0]).name or "scene"
             with tempfile.TemporaryDirectory(dir=self.server.scratch.name) as folder:
