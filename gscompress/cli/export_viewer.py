@@ -9,8 +9,10 @@ import click
 
 from gscompress.cli.session import Session, common_options, overwrite_option, pass_session
 
+SCENE = click.Path(path_type=Path)
 
-@click.command("export-viewer", short_help="Write a folder that shows scenes from any static host.")
+
+@click.command("export-viewer", short_help="Write a folder for any static host.")
 @click.argument(
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )

@@ -11,6 +11,8 @@ import click
 from gscompress.cli.session import Session, common_options, pass_session
 from gscompress.errors import InputError
 
+SCENE = click.Path(path_type=Path)
+
 
 @click.command("view", short_help="Show scenes in the browser, offline.")
 @click.argument(

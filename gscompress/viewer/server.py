@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 import re
@@ -11,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -36,6 +36,8 @@ _POLICY = (
     "connect-src 'self'; img-src 'self' data:; frame-ancestors 'none'"
 )
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+Stream = BufferedIOBase | BinaryIO
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +71,8 @@ class ViewServer(ThreadingHTTPServer):
             manifest(self.shown, urls, cameras, convert="convert"), allow_nan=False
         ).encode()
         self.scratch = tempfile.TemporaryDirectory(prefix="gscompress-view-")
-        self.converting = threading.Lock()
+        self._converting = threading.Lock()
+        self._readable: dict[int, Path] = {}
         try:
             super().__init__((HOST, port), _Handler)
         except BaseException:
@@ -81,10 +84,13 @@ class ViewServer(ThreadingHTTPServer):
         """The address of the page."""
         return f"http://{HOST}:{self.server_port}/"
 
-    @functools.cache  # noqa: B019: a server lives as long as its process
     def readable(self, number: int) -> Path:
-        """The scene ``number`` in a format that the page reads."""
-        return self.shown[number].write_to(Path(self.scratch.name) / str(number))
+        """The scene ``number`` in a format that the page reads; converted when first asked for."""
+        with self._converting:
+            if number not in self._readable:
+                folder = Path(self.scratch.name) / str(number)
+                self._readable[number] = self.shown[number].write_to(folder)
+            return self._readable[number]
 
     def server_close(self) -> None:
         """Stop listening and remove what was converted."""
@@ -107,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer(self._post)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002: as in the base
+    def log_message(self, format: str, *args: object) -> None:
         _log.debug(format, *args)
 
     def _answer(self, respond: Callable[[], None]) -> None:
@@ -136,9 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path == "scene.json":
             self._send(self.server.document, ".json")
         elif path in self.server.files:
-            with self.server.converting:
-                source = self.server.readable(self.server.files[path])
-            self._send_file(source)
+            self._send_file(self.server.readable(self.server.files[path]))
         elif path in self.server.site:
             self._send_file(self.server.site[path])
         else:
@@ -218,7 +222,9 @@ def _range(header: str | None, size: int) -> tuple[int, int] | None:
     return (begin, end) if begin < end else None
 
 
-def _copy(source: BinaryIO, target: BinaryIO, length: int) -> None:
+def _copy(
+    source: BufferedIOBase | BinaryIO, target: BufferedIOBase | BinaryIO, length: int
+) -> None:
     while length > 0:
         block = source.read(min(length, 1 << 20))
         if not block:
