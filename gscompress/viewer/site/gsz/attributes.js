@@ -11,6 +11,7 @@ const MAX_LOGIT = 16;
 const MAX_ROTATION_STEP = 0.5;
 const MIDDLE_CLASS = 8;
 const LAST_CLASS = 15;
+const BLOCK = 64; // Gaussians whose coefficients stay in the cache
 const XYZ = planeSpecs([-1, 0, 1]);
 const ONE = planeSpecs([-1]);
 
@@ -167,20 +168,24 @@ async function decodeColours({ step, sh_step, chroma, adapt }, decoded, streams)
   }
   const [constant, luma, chromas] = await Promise.all(wanted);
   const factors = decoded.stepFactors(adapt);
+  const first = Float64Array.from(factors, (factor) => (step / SH_C0) * factor);
+  const higher = Float64Array.from(factors, (factor) => sh_step * factor);
   const values = new Float32Array(3 * (terms + 1) * decoded.count);
   const job = { values, stride: 3 * (terms + 1), classes: decoded.classes, chroma };
-  const first = factors.map((factor) => (step / SH_C0) * factor);
-  const higher = factors.map((factor) => sh_step * factor);
-  writeTerm(job, 0, constant, first);
-  for (let k = 0; k < terms; ++k) {
-    writeTerm(job, k + 1, [luma[1 + k], chromas[2 + k], chromas[2 + terms + k]], higher);
+  for (let from = 0; from < decoded.count; from += BLOCK) {
+    const to = Math.min(from + BLOCK, decoded.count);
+    writeTerm(job, 0, constant[0], constant[1], constant[2], first, from, to);
+    for (let k = 0; k < terms; ++k) {
+      const pink = chromas[2 + terms + k];
+      writeTerm(job, k + 1, luma[1 + k], chromas[2 + k], pink, higher, from, to);
+    }
   }
   return values;
 }
 
-// One coefficient of all Gaussians from its planes of luma, orange-blue and green-pink.
-function writeTerm({ values, stride, classes, chroma }, term, [y, o, g], steps) {
-  for (let i = 0; i < classes.length; ++i) {
+// One coefficient of some Gaussians from its planes of luma, orange-blue and green-pink.
+function writeTerm({ values, stride, classes, chroma }, term, y, o, g, steps, from, to) {
+  for (let i = from; i < to; ++i) {
     const step = steps[classes[i]];
     const co = o[i] * (step * chroma);
     const cg = g[i] * (step * chroma);

@@ -1,6 +1,6 @@
 // What is known while a scene is decoded; grows group by group (gscompress/codecs/base.py).
 
-import { powers } from "./exact_math.js";
+import { powers, select } from "./exact_math.js";
 
 const WINDOW = 16; // how many Gaussians back a reference is sought
 const MIDDLE_CLASS = 8;
@@ -29,8 +29,8 @@ export class Decoded {
   // From now on references are the nearest Gaussians; grid: integer positions [count][3].
   setGrid(grid) {
     const squared = nearestBefore(grid, this.count, this.references);
-    const sorted = squared.slice().sort();
-    const limits = [1, 2, 5].map((k) => sorted[Math.floor((this.count * k) / 8)]);
+    const some = squared.slice();
+    const limits = [1, 2, 5].map((k) => select(some, Math.floor((this.count * k) / 8)));
     for (let i = 0; i < this.count; ++i) {
       const d = squared[i];
       this.nearness[i] = (limits[0] < d ? 1 : 0) + (limits[1] < d ? 1 : 0) + (limits[2] < d ? 1 : 0);

@@ -41,9 +41,38 @@ export function rint(x) {
 
 // The middle of numbers, or the mean of the two middle ones.
 export function median(values) {
-  const sorted = Float64Array.from(values).sort();
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+  const some = Float64Array.from(values);
+  const middle = some.length >> 1;
+  const upper = select(some, middle);
+  if (some.length % 2) return upper;
+  let lower = -Infinity;
+  for (let k = 0; k < middle; ++k) if (some[k] > lower) lower = some[k];
+  return (lower + upper) / 2;
+}
+
+// The number that would be at place k if they were sorted (C. A. R. Hoare's selection). Reorders
+// `values`: none before place k is larger, none behind it is smaller.
+export function select(values, k) {
+  let low = 0;
+  let high = values.length - 1;
+  while (low < high) {
+    const pivot = values[(low + high) >> 1];
+    let i = low;
+    let j = high;
+    while (i <= j) {
+      while (values[i] < pivot) ++i;
+      while (values[j] > pivot) --j;
+      if (i <= j) {
+        const swapped = values[i];
+        values[i++] = values[j];
+        values[j--] = swapped;
+      }
+    }
+    if (k <= j) high = j;
+    else if (k >= i) low = i;
+    else break;
+  }
+  return values[k];
 }
 
 // Mantissa in [1/2, 1) and exponent of a positive finite number; anything else as it is.

@@ -35,6 +35,7 @@ class ContextPlanes {
     }
     this.disagreement = new Uint16Array(count);
     this.energy = new Uint16Array(count);
+    this.unread = new Int32Array(count); // where residuals go that no plane looks at
   }
 
   decode(bytes, from, to, side) {
@@ -63,25 +64,18 @@ class ContextPlanes {
     const gate = spec.gate >= 0 ? this.values[spec.gate] : null;
     const contexts = this.#contexts(spec, gate, from, to, side.nearness);
     const coded = decodeSymbols(this.coder, bytes, contexts.length, contexts);
-    const { disagreement, energy } = this;
-    const { references } = side;
-    const values = this.values[c];
-    const residuals = this.residuals[c];
-    let next = 0;
-    for (let i = from; i < to; ++i) {
-      if (gate !== null && gate[i] === 0) {
-        values[i] = 0;
-        if (residuals) residuals[i] = 0;
-        continue;
-      }
-      const residual = coded[next++];
-      const near = i > 0 ? values[references[2 * i]] : 0;
-      const value = disagreement[i] >> 2 <= spec.trust ? (near + residual) | 0 : residual;
-      values[i] = value;
-      if (residuals) residuals[i] = residual;
-      disagreement[i] = fade(disagreement[i], Math.abs(value - near));
-      energy[i] = fade(energy[i], Math.abs(value));
-    }
+    addReferences({
+      from,
+      to,
+      coded,
+      gate,
+      values: this.values[c],
+      residuals: this.residuals[c] ?? this.unread,
+      trust: spec.trust,
+      references: side.references,
+      disagreement: this.disagreement,
+      energy: this.energy,
+    });
   }
 
   // The context (0..95) of each value that is coded.
@@ -98,5 +92,27 @@ class ContextPlanes {
       contexts[used++] = (off * 4 + loud) * 4 + hint;
     }
     return contexts.subarray(0, used);
+  }
+}
+
+// Values from the residuals that were coded, in coding order.
+function addReferences(job) {
+  const { from, to, coded, gate, values, residuals, trust, references } = job;
+  const { disagreement, energy } = job;
+  let next = 0;
+  for (let i = from; i < to; ++i) {
+    if (gate !== null && gate[i] === 0) {
+      values[i] = 0;
+      residuals[i] = 0;
+      continue;
+    }
+    const residual = coded[next++];
+    const near = i > 0 ? values[references[2 * i]] : 0;
+    const missed = disagreement[i];
+    const value = missed >> 2 <= trust ? (near + residual) | 0 : residual;
+    residuals[i] = residual;
+    values[i] = value;
+    disagreement[i] = fade(missed, Math.abs(value - near));
+    energy[i] = fade(energy[i], Math.abs(value));
   }
 }

@@ -156,7 +156,9 @@ export function readContextCount(coder) {
 export function checkContexts(contexts, encoded) {
   if (contexts === null) {
     if (encoded > 1) throw new GszError("stream", "no contexts");
-  } else if (contexts.reduce((most, c) => Math.max(most, c), 0) >= encoded) {
-    throw new GszError("stream", "a context that has no table");
+    return;
   }
+  let most = 0;
+  for (let i = 0; i < contexts.length; ++i) if (contexts[i] > most) most = contexts[i];
+  if (most >= encoded) throw new GszError("stream", "a context that has no table");
 }
