@@ -37,30 +37,33 @@ async function start() {
   setCameras(manifest.cameras);
   $("drop").hidden = manifest.files.length > 0;
   for (const [side, file] of manifest.files.slice(0, SIDES).entries()) {
-    await open(side, file, async () => fetchBytes(file.url));
+    await open(side, file, { url: new URL(file.url, location.href).href });
   }
 }
 
-async function fetchBytes(url) {
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error((await answer.text()) || answer.statusText);
-  return new Uint8Array(await answer.arrayBuffer());
-}
-
-// Show a file on a side; `bytesOf` gives its bytes as a .gsz or a PLY.
-async function open(side, { name, bytes }, bytesOf) {
+// Show a file on a side, level by level as they arrive; source: as openInWorker takes it.
+async function open(side, { name, bytes }, source) {
   tell("");
   const begun = performance.now();
+  const facts = { name, bytes, count: 0, milliseconds: 0, firstFrame: 0 };
   try {
-    const data = await bytesOf();
-    const { scene, milliseconds } = await openInWorker(data);
-    await stage.setScene(side, scene);
-    if (state.cameras.length === 0) stage.lookAround(scene);
-    state.sides[side] = { name, bytes, count: scene.count, milliseconds, shDegree: scene.shDegree,
-      firstFrame: performance.now() - begun };
-    $("drop").hidden = true;
-    moveSplit(stage.sceneCount() > 1 ? stage.split : 0.5);
-    showStats();
+    await openInWorker(source, async (part) => {
+      const fresh = part.level === 0;
+      facts.count = part.from + part.scene.count;
+      facts.milliseconds = part.milliseconds;
+      facts.shDegree = part.scene.shDegree;
+      facts.level = `${part.level + 1} of ${part.levels}`;
+      await stage.addLevel(side, part);
+      if (fresh) {
+        state.sides[side] = facts;
+        facts.firstFrame = performance.now() - begun;
+        $("drop").hidden = true;
+        if (state.cameras.length === 0) stage.lookAround();
+        moveSplit(stage.split);
+      }
+      showStats();
+    });
+    facts.complete = performance.now() - begun;
   } catch (error) {
     tell(`${name}: ${error.message}`);
   }
@@ -75,8 +78,13 @@ async function openDropped(files) {
     }
     const side = stage.sceneCount() === 0 ? 0 : SIDES - 1;
     const ours = /\.(gsz|ply)$/i.test(file.name) && !/\.compressed\.ply$/i.test(file.name);
-    await open(side, { name: file.name, bytes: data.length },
-      async () => (ours || !state.convert ? data : convert(file.name, data)));
+    const bytes = data.length;
+    try {
+      const readable = ours || !state.convert ? data : await convert(file.name, data);
+      await open(side, { name: file.name, bytes }, { bytes: readable });
+    } catch (error) {
+      tell(`${file.name}: ${error.message}`);
+    }
   }
 }
 
@@ -148,7 +156,7 @@ function showStats() {
     const lines = [
       `${side.bytes.toLocaleString("en")} bytes`,
       `${side.count.toLocaleString("en")} Gaussians, degree ${side.shDegree}`,
-      `decoded in ${side.milliseconds.toFixed(0)} ms`,
+      `decoded in ${side.milliseconds.toFixed(0)} ms, level ${side.level}`,
       ...(k === 0 && fps > 0 ? [`${fps.toFixed(0)} frames per second`] : []),
     ];
     box.append(Object.assign(document.createElement("b"), { textContent: side.name }));

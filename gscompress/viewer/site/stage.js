@@ -31,14 +31,19 @@ export class Stage {
     return this.shows.filter(Boolean).length;
   }
 
-  // Show a decoded scene on a side; done when it is drawn.
-  async setScene(side, scene) {
-    const card = this.renderer.upload(scene);
-    const old = this.shows[side];
-    this.shows[side] = { card, sorter: new Sorter(scene.means, card) };
-    old?.card.free();
-    old?.sorter.close();
-    this.centre = centreOf(scene);
+  // Show a scene's next level on a side, done when it is drawn; with level 0 another scene begins.
+  async addLevel(side, { scene, level, total, from }) {
+    if (level === 0) {
+      const old = this.shows[side];
+      const card = this.renderer.makeRoom({ ...scene, count: total });
+      this.shows[side] = { card, sorter: new Sorter(total, card) };
+      old?.card.free();
+      old?.sorter.close();
+      this.centre = centreOf(scene);
+    }
+    const { card, sorter } = this.shows[side];
+    card.put(scene, from);
+    sorter.add(scene.means);
     await this.redraw();
   }
 
@@ -54,9 +59,9 @@ export class Stage {
   }
 
   // Without cameras: from a distance, at the middle.
-  lookAround(scene) {
+  lookAround() {
     this.home = () => {
-      const { middle, radius } = centreOf(scene);
+      const { middle, radius } = this.centre;
       this.lens = DEFAULT_LENS;
       this.up = [0, -1, 0];
       this.pose = Pose.lookAt(plus(middle, times([0.5, -0.4, -1], 2.5 * radius)), middle, this.up);
@@ -175,15 +180,20 @@ export class Stage {
 
 // Sorts one scene's splats in a worker.
 class Sorter {
-  constructor(means, card) {
+  constructor(total, card) {
     this.card = card;
     this.worker = new Worker(new URL("./render/sort_worker.js", import.meta.url));
     this.worker.onmessage = ({ data }) => {
       this.card.setOrder(data.order);
       this.resolve();
     };
-    this.worker.postMessage({ means });
+    this.worker.postMessage({ total });
     this.key = "";
+  }
+
+  add(means) {
+    this.worker.postMessage({ means });
+    this.key = ""; // what was sorted is not all
   }
 
   sort({ rotation, translation }) {

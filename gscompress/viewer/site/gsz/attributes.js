@@ -1,6 +1,6 @@
 // The codecs of importance, opacities, scales, rotations and colours (gscompress/codecs).
 
-import { log, median, rint, sine } from "./exact_math.js";
+import { log, rint, sine } from "./exact_math.js";
 import { checkRange, fieldsOf } from "./header.js";
 import { planeSpecs } from "./planes.js";
 
@@ -9,6 +9,7 @@ const HALF_PI = 1.5707963267948966;
 const LN2 = 0.6931471805599453;
 const MAX_LOGIT = 16;
 const MAX_ROTATION_STEP = 0.5;
+const GUESS_BYTES = 40;
 const MIDDLE_CLASS = 8;
 const LAST_CLASS = 15;
 const BLOCK = 64; // Gaussians whose coefficients stay in the cache
@@ -18,80 +19,77 @@ const ONE = planeSpecs([-1]);
 const positive = (fields, key, place) => checkRange(fields, key, Number.MIN_VALUE, Infinity, place);
 const adaptive = (fields, place) => checkRange(fields, "adapt", 0, 8, place, { whole: true });
 
-// One class per Gaussian: how precisely it is coded.
+// One class per Gaussian: how precisely it is coded. Called once the means are decoded, and again
+// with the scales.
 export function classes(table, place) {
   const defaults = { octaves: 2, score: "weight_sum", views: 64 };
   const { octaves } = checked(fieldsOf(table, defaults, place), (fields) =>
     checkRange(fields, "octaves", 1, 8, place, { whole: true }));
   return {
     octaves,
-    async decode(decoded, streams) {
-      if (streams.bytes("importance").length === 0) {
-        return "scales" in decoded.attributes && decoded.count > 0
-          ? guessClasses(decoded, octaves)
-          : new Uint8Array(decoded.count).fill(MIDDLE_CLASS);
+    async decode(decoded, streams, range, { late }) {
+      if (streams.has("importance.guess")) {
+        if (late) guessClasses(decoded, octaves, readGuess(streams), range);
+        return;
       }
-      if ("opacities" in decoded.attributes) return decoded.classes;
-      const [plane] = await streams.planes("importance", ONE, decoded.side);
+      if (late) return;
+      const [plane] = await streams.planes("importance", ONE, decoded.side(range), range);
       if (plane.some((k) => k < 0 || k > LAST_CLASS)) {
         throw streams.corrupt("importance", "a class out of range", "0 to 15");
       }
-      return Uint8Array.from(plane);
+      decoded.classes.set(plane, range.from);
     },
   };
 }
 
-// From opacity^2 * (product of the two larger scales) / (squared distance + radius^2).
-function guessClasses(decoded, octaves) {
-  const { count } = decoded;
-  const { means, opacities, scales } = decoded.attributes;
-  const stride = Math.max(1, Math.floor(count / 16384));
-  const centre = [0, 1, 2].map((axis) => {
-    const some = [];
-    for (let i = 0; i < count; i += stride) some.push(means[3 * i + axis]);
-    return median(some);
-  });
-  const squared = new Float64Array(count);
-  for (let i = 0; i < count; ++i) {
-    const x = means[3 * i] - centre[0];
-    const y = means[3 * i + 1] - centre[1];
-    const z = means[3 * i + 2] - centre[2];
-    squared[i] = x * x + y * y + z * z;
+// Centre (3), spread and middle of a guess.
+function readGuess(streams) {
+  const bytes = streams.bytes("importance.guess", GUESS_BYTES);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, GUESS_BYTES);
+  const numbers = Array.from({ length: 5 }, (_, k) => view.getFloat64(8 * k, true));
+  if (!numbers.every(Number.isFinite) || numbers[3] <= 0) {
+    throw streams.corrupt("importance.guess", "numbers that span no space");
   }
-  const radius = Math.max(median(squared), 1e-30);
-  const octave = squared; // in place
-  for (let i = 0; i < count; ++i) {
+  return numbers;
+}
+
+// From opacity^2 * (product of the two larger scales) / (squared distance + spread).
+function guessClasses(decoded, octaves, [cx, cy, cz, spread, middle], { from, to }) {
+  const { means, opacities, scales } = decoded.attributes;
+  for (let i = from; i < to; ++i) {
+    const x = means[3 * i] - cx;
+    const y = means[3 * i + 1] - cy;
+    const z = means[3 * i + 2] - cz;
     const a = scales[3 * i];
     const b = scales[3 * i + 1];
     const c = scales[3 * i + 2];
     const largerTwo = a + b + c - Math.min(Math.min(a, b), c);
-    octave[i] = (2 * Math.min(opacities[i], 0) + largerTwo - log(squared[i] + radius)) / LN2;
+    const farness = log(x * x + y * y + z * z + spread);
+    const octave = (2 * Math.min(opacities[i], 0) + largerTwo - farness) / LN2;
+    const k = rint((octave - middle) / octaves) + MIDDLE_CLASS;
+    decoded.classes[i] = Math.max(0, Math.min(k, LAST_CLASS));
   }
-  const middle = median(octave);
-  return Uint8Array.from(octave, (value) => {
-    const k = rint((value - middle) / octaves) + MIDDLE_CLASS;
-    return Math.max(0, Math.min(k, LAST_CLASS));
-  });
 }
 
 // Opacities in equal steps of the angle arcsin(sqrt(o)); gives logits.
 export function arcsine(table, place) {
   const { levels } = checked(fieldsOf(table, { levels: 52 }, place), (fields) =>
     checkRange(fields, "levels", 1, 4096, place, { whole: true }));
+  const logits = new Float32Array(levels + 1);
+  logits[0] = -MAX_LOGIT;
+  logits[levels] = MAX_LOGIT;
+  for (let k = 1; k < levels; ++k) {
+    const angle = k * (HALF_PI / levels);
+    logits[k] = 2 * log(sine(angle) / sine(HALF_PI - angle));
+  }
   return {
-    async decode(decoded, streams) {
-      const [symbols] = await streams.planes("opacities", ONE, decoded.side);
+    async decode(decoded, streams, range) {
+      const [symbols] = await streams.planes("opacities", ONE, decoded.side(range), range);
       if (symbols.some((symbol) => symbol < 0 || symbol > levels)) {
         throw streams.corrupt("opacities", "a level out of range", `0 to ${levels}`);
       }
-      const logits = new Float32Array(levels + 1);
-      logits[0] = -MAX_LOGIT;
-      logits[levels] = MAX_LOGIT;
-      for (let k = 1; k < levels; ++k) {
-        const angle = k * (HALF_PI / levels);
-        logits[k] = 2 * log(sine(angle) / sine(HALF_PI - angle));
-      }
-      return Float32Array.from(symbols, (symbol) => logits[symbol]);
+      const values = decoded.values("opacities");
+      for (let i = 0; i < symbols.length; ++i) values[range.from + i] = logits[symbols[i]];
     },
   };
 }
@@ -105,16 +103,17 @@ export function logarithm(table, place) {
     adaptive(fields, place);
   });
   return {
-    async decode(decoded, streams) {
-      const planes = await streams.planes("scales", XYZ, decoded.side);
+    async decode(decoded, streams, range) {
+      const planes = await streams.planes("scales", XYZ, decoded.side(range), range);
       const most = Math.max(step, max_step);
       const steps = decoded.stepFactors(adapt).map((factor) => Math.min(step * factor, most));
-      const values = new Float32Array(3 * decoded.count);
-      for (let i = 0; i < decoded.count; ++i) {
+      const values = decoded.values("scales");
+      for (let i = range.from; i < range.to; ++i) {
         const own = steps[decoded.classes[i]];
-        for (let axis = 0; axis < 3; ++axis) values[3 * i + axis] = planes[axis][i] * own;
+        for (let axis = 0; axis < 3; ++axis) {
+          values[3 * i + axis] = planes[axis][i - range.from] * own;
+        }
       }
-      return values;
     },
   };
 }
@@ -126,14 +125,16 @@ export function rotation24(table, place) {
     adaptive(fields, place);
   });
   return {
-    async decode(decoded, streams) {
-      const planes = await streams.planes("quats", XYZ, decoded.side);
+    async decode(decoded, streams, range) {
+      const planes = await streams.planes("quats", XYZ, decoded.side(range), range);
       const steps = decoded.stepFactors(adapt)
         .map((factor) => Math.min(step * factor, MAX_ROTATION_STEP));
-      const values = new Float32Array(4 * decoded.count);
-      for (let i = 0; i < decoded.count; ++i) {
+      const values = decoded.values("quats");
+      for (let i = range.from, k = 0; i < range.to; ++i, ++k) {
         const own = steps[decoded.classes[i]];
-        const [x, y, z] = [planes[0][i] * own, planes[1][i] * own, planes[2][i] * own];
+        const x = planes[0][k] * own;
+        const y = planes[1][k] * own;
+        const z = planes[2][k] * own;
         const squared = x * x + y * y + z * z;
         const scale = squared > 1 ? 1 / Math.sqrt(squared) : 1;
         values[4 * i] = Math.sqrt(Math.max(1 - squared, 0));
@@ -141,7 +142,6 @@ export function rotation24(table, place) {
         values[4 * i + 2] = y * scale;
         values[4 * i + 3] = z * scale;
       }
-      return values;
     },
   };
 }
@@ -156,31 +156,32 @@ export function ycocg(table, place) {
     for (const key of ["step", "sh_step", "chroma"]) positive(given, key, place);
     adaptive(given, place);
   });
-  return { decode: (decoded, streams) => decodeColours(fields, decoded, streams) };
+  return { decode: (decoded, streams, range) => decodeColours(fields, decoded, streams, range) };
 }
 
-async function decodeColours({ step, sh_step, chroma, adapt }, decoded, streams) {
+async function decodeColours({ step, sh_step, chroma, adapt }, decoded, streams, range) {
   const terms = (decoded.shDegree + 1) ** 2 - 1; // above the constant one
-  const wanted = [streams.planes("sh0", XYZ, decoded.side)];
+  const side = decoded.side(range);
+  const wanted = [streams.planes("sh0", XYZ, side, range)];
   if (terms > 0) {
-    wanted.push(streams.planes("shN.luma", higherSpecs(1, terms), decoded.side));
-    wanted.push(streams.planes("shN.chroma", higherSpecs(2, terms), decoded.side));
+    wanted.push(streams.planes("shN.luma", higherSpecs(1, terms), side, range));
+    wanted.push(streams.planes("shN.chroma", higherSpecs(2, terms), side, range));
   }
   const [constant, luma, chromas] = await Promise.all(wanted);
   const factors = decoded.stepFactors(adapt);
   const first = Float64Array.from(factors, (factor) => (step / SH_C0) * factor);
   const higher = Float64Array.from(factors, (factor) => sh_step * factor);
-  const values = new Float32Array(3 * (terms + 1) * decoded.count);
-  const job = { values, stride: 3 * (terms + 1), classes: decoded.classes, chroma };
-  for (let from = 0; from < decoded.count; from += BLOCK) {
-    const to = Math.min(from + BLOCK, decoded.count);
+  const stride = 3 * (terms + 1);
+  const values = decoded.values("sh").subarray(range.from * stride);
+  const job = { values, stride, classes: side.classes, chroma };
+  for (let from = 0; from < range.to - range.from; from += BLOCK) {
+    const to = Math.min(from + BLOCK, range.to - range.from);
     writeTerm(job, 0, constant[0], constant[1], constant[2], first, from, to);
     for (let k = 0; k < terms; ++k) {
       const pink = chromas[2 + terms + k];
       writeTerm(job, k + 1, luma[1 + k], chromas[2 + k], pink, higher, from, to);
     }
   }
-  return values;
 }
 
 // One coefficient of some Gaussians from its planes of luma, orange-blue and green-pink.

@@ -6,6 +6,7 @@ import { fieldsOf } from "./header.js";
 import { planeSpecs } from "./planes.js";
 
 const GRID_BITS = 20;
+const FRAME_BYTES = 32; // lower corner (3) and extent of the positions
 const MAX_LENGTH = 33; // bits of a difference
 const TWO_31 = 2 ** 31;
 
@@ -14,25 +15,37 @@ export function exact(table, place) {
   return { decode: decodeExact };
 }
 
-async function decodeExact(decoded, streams) {
+async function decodeExact(decoded, streams, range) {
   const { group } = streams;
   const channels = decoded.width(group);
   const { useNear, centres } = readBase(streams, channels);
   const specs = planeSpecs(Array.from({ length: channels }, (_, c) => c - 1), { trust: -1 });
-  const planes = await streams.planes(group, specs, decoded.side);
-  const reader = blame(`${group}.low`, () => lowBits(planes, streams, group));
-  const values = new Float32Array(channels * decoded.count);
-  for (let c = 0; c < channels; ++c) {
-    const patterns = readPatterns(planes[c], reader);
-    if (useNear[c]) resolve(patterns, decoded.references);
-    else for (let i = 0; i < patterns.length; ++i) patterns[i] += centres[c];
-    if (patterns.some((p) => p < -TWO_31 || p >= TWO_31)) {
-      throw streams.corrupt(group, "a bit pattern out of range");
+  const side = decoded.side(range);
+  const planes = await streams.planes(group, specs, side, range);
+  checkLengths(planes, streams);
+  const low = streams.part(`${group}.low`, range.level);
+  const reader = blame(`${group}.low`, () => new BitReader(low, totalBits(planes)));
+  const values = decoded.values(group);
+  const words = new Int32Array(values.buffer);
+  for (let i = range.from; i < range.to; ++i) {
+    const reference = side.references[i - range.from];
+    for (let c = 0; c < channels; ++c) {
+      const residual = readDifference(planes[c][i - range.from], reader);
+      // Bit patterns are in numeric order; sums with references wrap around.
+      const near = i > 0 ? flipped(words[reference * channels + c]) : 0;
+      const pattern = useNear[c] ? (residual + near) | 0 : residual + centres[c];
+      if (pattern < -TWO_31 || pattern >= TWO_31) {
+        throw streams.corrupt(group, "a bit pattern out of range");
+      }
+      words[i * channels + c] = flipped(pattern);
     }
-    writeFloats(patterns, values, c, channels);
   }
-  if (group === "means") decoded.setGrid(gridOf(values));
-  return values;
+  if (group === "means") setGrid(decoded, streams, values, range);
+}
+
+// Between the bits of a float and its place in numeric order: its own inverse.
+function flipped(word) {
+  return word < 0 ? -TWO_31 - word - 1 : word;
 }
 
 function readBase(streams, channels) {
@@ -46,52 +59,41 @@ function readBase(streams, channels) {
   return { useNear: integers.slice(0, channels).map((i) => i !== 0n), centres: centres.map(Number) };
 }
 
-function lowBits(planes, streams, group) {
+function checkLengths(planes, streams) {
+  if (planes.some((plane) => plane.some((length) => Math.abs(length) > MAX_LENGTH))) {
+    throw streams.corrupt(streams.group, "a length out of range", `at most ${MAX_LENGTH} bits`);
+  }
+}
+
+// Bits that are stored below the leading ones.
+function totalBits(planes) {
   let total = 0;
   for (const plane of planes) {
-    for (const signed of plane) {
-      const length = Math.abs(signed);
-      if (length > MAX_LENGTH) throw streams.corrupt(group, "a length out of range");
-      total += Math.max(length, 1) - 1;
-    }
+    for (let i = 0; i < plane.length; ++i) total += Math.max(Math.abs(plane[i]), 1) - 1;
   }
-  return new BitReader(streams.bytes(`${group}.low`), total);
+  return total;
 }
 
-// Differences from their signed lengths and the bits below the leading one.
-function readPatterns(signed, reader) {
-  const out = new Float64Array(signed.length);
-  for (let i = 0; i < signed.length; ++i) {
-    const length = Math.abs(signed[i]);
-    if (length === 0) continue;
-    const magnitude = 2 ** (length - 1) + reader.read(length - 1);
-    out[i] = signed[i] < 0 ? -magnitude : magnitude;
-  }
-  return out;
+// A difference from its signed length and the bits below the leading one.
+function readDifference(signed, reader) {
+  if (signed === 0) return 0;
+  const width = Math.abs(signed) - 1;
+  const magnitude = 2 ** width + reader.read(width);
+  return signed < 0 ? -magnitude : magnitude;
 }
 
-// Add references in coding order, modulo 2^32.
-function resolve(patterns, references) {
-  for (let i = 0; i < patterns.length; ++i) {
-    patterns[i] = (patterns[i] + (i > 0 ? patterns[references[2 * i]] : 0)) | 0;
+function setGrid(decoded, streams, means, range) {
+  const bytes = streams.bytes("frame", FRAME_BYTES);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, FRAME_BYTES);
+  const frame = Array.from({ length: 4 }, (_, k) => view.getFloat64(8 * k, true));
+  if (!frame.every(Number.isFinite) || frame[3] <= 0) {
+    throw streams.corrupt("frame", "numbers that span no space");
   }
-}
-
-// Bit patterns in numeric order to floats: values[i * channels + c].
-function writeFloats(patterns, values, c, channels) {
-  const words = new Int32Array(values.buffer);
-  for (let i = 0; i < patterns.length; ++i) {
-    words[i * channels + c] = patterns[i] < 0 ? -TWO_31 - patterns[i] - 1 : patterns[i];
-  }
-}
-
-function gridOf(means) {
-  const low = [Infinity, Infinity, Infinity];
-  const high = [-Infinity, -Infinity, -Infinity];
-  for (let k = 0; k < means.length; ++k) {
-    low[k % 3] = Math.min(low[k % 3], means[k]);
-    high[k % 3] = Math.max(high[k % 3], means[k]);
-  }
-  const extent = Math.max(high[0] - low[0], high[1] - low[1], high[2] - low[2]) || 1;
-  return Uint32Array.from(means, (mean, k) => ((mean - low[k % 3]) / extent) * (2 ** GRID_BITS - 1));
+  const most = 2 ** GRID_BITS - 1;
+  const own = means.subarray(3 * range.from, 3 * range.to);
+  const grid = Uint32Array.from(own, (mean, k) => {
+    const cell = ((mean - frame[k % 3]) / frame[3]) * most;
+    return Math.max(0, Math.min(cell, most)) || 0; // NaN: 0
+  });
+  decoded.setGrid(grid, range);
 }

@@ -39,17 +39,6 @@ export function rint(x) {
   return x + shift - shift;
 }
 
-// The middle of numbers, or the mean of the two middle ones.
-export function median(values) {
-  const some = Float64Array.from(values);
-  const middle = some.length >> 1;
-  const upper = select(some, middle);
-  if (some.length % 2) return upper;
-  let lower = -Infinity;
-  for (let k = 0; k < middle; ++k) if (some[k] > lower) lower = some[k];
-  return (lower + upper) / 2;
-}
-
 // The number that would be at place k if they were sorted (C. A. R. Hoare's selection). Reorders
 // `values`: none before place k is larger, none behind it is smaller.
 export function select(values, k) {

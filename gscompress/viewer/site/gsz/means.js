@@ -3,6 +3,7 @@
 import { BitReader } from "./bits.js";
 import { blame } from "./errors.js";
 import { checkRange, fieldsOf } from "./header.js";
+import { gather } from "./morton_code.js";
 
 const FRAME_BYTES = 56; // centre (3), radius, lower corner of the grid in contracted space (3)
 const HALF = 2 ** 30; // Morton codes of up to 63 bits as two numbers, the lower of 30 bits
@@ -10,25 +11,25 @@ const HALF = 2 ** 30; // Morton codes of up to 63 bits as two numbers, the lower
 export function morton(table, place) {
   const fields = fieldsOf(table, { bits: 16, quantile: 0.75 }, place);
   checkRange(fields, "bits", 4, 21, place, { whole: true });
-  return { decode: (decoded, streams) => decodeMorton(fields.bits, decoded, streams) };
+  return { decode: (decoded, streams, range) => decodeMorton(fields.bits, decoded, streams, range) };
 }
 
-async function decodeMorton(bits, decoded, streams) {
-  const { count } = decoded;
+async function decodeMorton(bits, decoded, streams, range) {
   const bytes = streams.bytes("frame", FRAME_BYTES);
   const view = new DataView(bytes.buffer, bytes.byteOffset, FRAME_BYTES);
   const frame = Array.from({ length: 7 }, (_, k) => view.getFloat64(8 * k, true));
   if (!frame.every(Number.isFinite) || frame[3] <= 0) {
     throw streams.corrupt("frame", "numbers that span no space");
   }
-  const lengths = streams.symbols("means", count);
+  const lengths = streams.symbols("means", range);
   if (lengths.some((length) => length < 0 || length > 3 * bits)) {
     throw streams.corrupt("means", "a difference out of range");
   }
-  const grid = blame("means.low", () => readGrid(lengths, streams.bytes("means.low"), bits));
+  const low = streams.part("means.low", range.level);
+  const grid = blame("means.low", () => readGrid(lengths, low, bits));
   if (grid === null) throw streams.corrupt("means", "positions outside the grid");
-  decoded.setGrid(grid);
-  return fromGrid(grid, 4 / 2 ** bits, frame);
+  decoded.setGrid(grid, range);
+  fromGrid(grid, 4 / 2 ** bits, frame, decoded.values("means").subarray(3 * range.from));
 }
 
 // Integer positions [count][3] from the differences of their Morton codes; null: out of range.
@@ -62,18 +63,8 @@ function readGrid(lengths, bytes, bits) {
   return grid;
 }
 
-// Every third bit of 30.
-function gather(v) {
-  v &= 0x09249249;
-  v = (v | (v >> 2)) & 0x030c30c3;
-  v = (v | (v >> 4)) & 0x0300f00f;
-  v = (v | (v >> 8)) & 0x030000ff;
-  return (v | (v >> 16)) & 0x3ff;
-}
-
 // Grid to world: expand the contracted space (Mip-NeRF 360, arXiv:2111.12077, eq. 10).
-function fromGrid(grid, step, frame) {
-  const means = new Float32Array(grid.length);
+function fromGrid(grid, step, frame, means) {
   const limit = 2 - step / 8;
   for (let i = 0; i < grid.length; i += 3) {
     const x = grid[i] * step + frame[4];
@@ -85,5 +76,4 @@ function fromGrid(grid, step, frame) {
     means[i + 1] = (y / r) * factor * frame[3] + frame[1];
     means[i + 2] = (z / r) * factor * frame[3] + frame[2];
   }
-  return means;
 }

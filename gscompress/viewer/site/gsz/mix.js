@@ -68,7 +68,8 @@ export class MixPlanes {
     this.unread = new Int32Array(count); // where residuals go that no plane looks at
   }
 
-  // The values [from, to) of all planes; `side`: {references, nearness, classes}.
+  // The values [from, to) of all planes, those before being decoded; `side` of these Gaussians:
+  // {references, nearness, classes}.
   decode(bytes, from, to, side) {
     const coder = { bytes, position: 4, low: 0, high: -1, code: 0 };
     for (let k = 0; k < 4; ++k) coder.code = (coder.code << 8) | (k < bytes.length ? bytes[k] : 0);
@@ -96,7 +97,7 @@ export class MixPlanes {
     if (coder.position !== bytes.length + 3) {
       throw new GszError("stream", "one longer or shorter than its content");
     }
-    return this.values;
+    return this.values.map((plane) => plane.subarray(from, to));
   }
 }
 
@@ -118,21 +119,22 @@ function decodePlane(coder, job) {
   let { position, low, high, code } = coder; // low, high, code: unsigned, kept as int32
 
   for (let i = from; i < to; ++i) {
-    if ((i & 1023) === 0 && position > size + 3) throw new GszError("stream", "no more bytes");
+    const own = i - from; // its place in `side`
+    if ((own & 1023) === 0 && position > size + 3) throw new GszError("stream", "no more bytes");
     if (gate !== null && gate[i] === 0) {
       values[i] = 0;
       residuals[i] = 0;
       continue;
     }
-    const near = i > 0 ? values[references[2 * i]] : 0;
+    const near = i > 0 ? values[references[own]] : 0;
     const off = bucketOf(disagreement[i] >> 2);
     const loud = bucketOf(energy[i] >> 2);
     const q = partner === null ? 0 : partner[i];
     const qSize = Math.min(bucketOf(Math.abs(q)), 4);
     const tilt = (q > 0 ? 2 : q < 0 ? 0 : 1) + 3 * qSize;
-    const base0 = (off * 4 + nearness[i]) * NODES;
+    const base0 = (off * 4 + nearness[own]) * NODES;
     const base1 = MODEL + (levelOf(near) * 4 + (off < 3 ? off : 3)) * NODES;
-    const base2 = 2 * MODEL + (classes[i] * 8 + loud) * NODES;
+    const base2 = 2 * MODEL + (classes[own] * 8 + loud) * NODES;
     const base3 = 3 * MODEL + (loud * 15 + tilt) * NODES;
     const mixerSet = off * NODES;
 

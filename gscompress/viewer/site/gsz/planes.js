@@ -38,6 +38,7 @@ class ContextPlanes {
     this.unread = new Int32Array(count); // where residuals go that no plane looks at
   }
 
+  // As MixPlanes.decode.
   decode(bytes, from, to, side) {
     const planes = this.specs.length;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -56,7 +57,7 @@ class ContextPlanes {
       position += sizes[c];
       this.#decodePlane(part, c, from, to, side);
     }
-    return this.values;
+    return this.values.map((plane) => plane.subarray(from, to));
   }
 
   #decodePlane(bytes, c, from, to, side) {
@@ -88,7 +89,7 @@ class ContextPlanes {
       if (gate !== null && gate[i] === 0) continue;
       const off = Math.min(bucketOf(disagreement[i] >> 2), 5);
       const loud = coarse(energy[i] >> 2);
-      const hint = partner ? Math.min(bucketOf(Math.abs(partner[i])), 3) : nearness[i];
+      const hint = partner ? Math.min(bucketOf(Math.abs(partner[i])), 3) : nearness[i - from];
       contexts[used++] = (off * 4 + loud) * 4 + hint;
     }
     return contexts.subarray(0, used);
@@ -107,7 +108,7 @@ function addReferences(job) {
       continue;
     }
     const residual = coded[next++];
-    const near = i > 0 ? values[references[2 * i]] : 0;
+    const near = i > 0 ? values[references[i - from]] : 0;
     const missed = disagreement[i];
     const value = missed >> 2 <= trust ? (near + residual) | 0 : residual;
     residuals[i] = residual;

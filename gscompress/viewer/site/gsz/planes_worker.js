@@ -1,15 +1,18 @@
-// Decodes one stream of planes at a time, for pool.js.
+// Decodes streams of planes for pool.js.
 
 import { GszError } from "./errors.js";
-import { decodeHere } from "./scene.js";
+import { planesDecoder } from "./planes.js";
 
-self.onmessage = async ({ data: job }) => {
+const decoders = new Map(); // by number of the stream
+
+self.onmessage = ({ data: { stream, open, bytes, from, to, side } }) => {
   try {
-    const planes = await decodeHere(job);
+    if (open) decoders.set(stream, planesDecoder(open.coder, open.specs, open.count));
+    const planes = decoders.get(stream).decode(bytes, from, to, side).map((plane) => plane.slice());
     self.postMessage({ planes }, planes.map((plane) => plane.buffer));
   } catch (error) {
     self.postMessage(error instanceof GszError
-      ? { error: { found: error.found || error.field, expected: error.expected } }
+      ? { error: { field: error.field, found: error.found, expected: error.expected } }
       : { failure: String(error?.message ?? error) });
   }
 };

@@ -1,43 +1,55 @@
-// Planes decoded in workers, side by side.
+// Planes decoded in workers, side by side: each stream in one worker, where its models learn on.
 
 import { GszError } from "./errors.js";
 
 export class Pool {
   constructor(size) {
-    this.waiting = [];
-    this.workers = Array.from({ length: size }, () => {
-      const worker = new Worker(new URL("./planes_worker.js", import.meta.url), { type: "module" });
-      const seat = { worker, task: null };
-      worker.onmessage = ({ data }) => this.#finish(seat, data);
-      worker.onerror = (event) => this.#finish(seat, { failure: event.message ?? "a worker died" });
-      return seat;
+    this.seats = Array.from({ length: size }, () => new Seat());
+    this.opened = 0;
+  }
+
+  // As `openHere` of streams.js, but in the worker that has least to do.
+  open = (coder, specs, count) => {
+    const stream = this.opened++;
+    let seat = null;
+    return {
+      decode: (bytes, from, to, side) => {
+        const open = seat === null ? { coder, specs, count } : null;
+        seat ??= this.seats.reduce((a, b) => (b.load < a.load ? b : a));
+        return seat.ask({ stream, open, bytes, from, to, side });
+      },
+    };
+  };
+
+  close() {
+    for (const { worker } of this.seats) worker.terminate();
+  }
+}
+
+// A worker and what it has been asked for; it answers in order.
+class Seat {
+  constructor() {
+    this.load = 0; // bytes to be decoded
+    this.asked = [];
+    this.worker = new Worker(new URL("./planes_worker.js", import.meta.url), { type: "module" });
+    this.worker.onmessage = ({ data }) => this.#settle(data);
+    this.worker.onerror = (event) => {
+      while (this.asked.length > 0) this.#settle({ failure: event.message ?? "a worker failed" });
+    };
+  }
+
+  ask(job) {
+    this.load += job.bytes.length;
+    return new Promise((resolve, reject) => {
+      this.asked.push({ resolve, reject, load: job.bytes.length });
+      this.worker.postMessage(job);
     });
   }
 
-  // Runs a job as `decodeHere` of scene.js does.
-  run = (job) => new Promise((resolve, reject) => {
-    this.waiting.push({ job, resolve, reject });
-    this.#start();
-  });
-
-  close() {
-    for (const { worker } of this.workers) worker.terminate();
-  }
-
-  #start() {
-    for (const seat of this.workers) {
-      if (this.waiting.length === 0) return;
-      if (seat.task !== null) continue;
-      seat.task = this.waiting.shift();
-      seat.worker.postMessage(seat.task.job);
-    }
-  }
-
-  #finish(seat, { planes, error, failure }) {
-    const { resolve, reject } = seat.task;
-    seat.task = null;
+  #settle({ planes, error, failure }) {
+    const { resolve, reject, load } = this.asked.shift();
+    this.load -= load;
     if (planes) resolve(planes);
-    else reject(error ? new GszError("stream", error.found, error.expected) : new Error(failure));
-    this.#start();
+    else reject(error ? new GszError(error.field, error.found, error.expected) : new Error(failure));
   }
 }

@@ -19,11 +19,8 @@ export function decodeSymbols(coder, bytes, count, contexts = null) {
 
 // One plane in which every value is predicted in the context of the one before it.
 function decodeMixed(bytes, count, contexts) {
-  const references = new Int32Array(2 * count);
-  for (let i = 0; i < count; ++i) {
-    references[2 * i] = Math.max(i - 1, 0);
-    references[2 * i + 1] = Math.max(i - 2, 0);
-  }
+  const references = new Int32Array(count);
+  for (let i = 1; i < count; ++i) references[i] = i - 1;
   const classes = Uint8Array.from({ length: contexts ? count : 0 },
     (_, i) => Math.min(contexts[i], 15));
   const side = {

@@ -21,9 +21,9 @@ export class Renderer {
     this.height = 0;
   }
 
-  // The arrays of a decoded scene on the graphics card.
-  upload(scene) {
-    return new SceneOnCard(this.gl, scene);
+  // Room on the graphics card for a scene of `count` Gaussians.
+  makeRoom({ count, shDegree, mode }) {
+    return new SceneOnCard(this.gl, count, shDegree, mode);
   }
 
   // Draw `parts`: [{card, left, right}] with the share of the width that each one gets.
@@ -86,28 +86,34 @@ export class Renderer {
 
 // A scene's attributes as textures, as they are, and the order in which it is drawn.
 class SceneOnCard {
-  constructor(gl, scene) {
+  constructor(gl, count, shDegree, mode) {
     this.gl = gl;
-    this.terms = (scene.shDegree + 1) ** 2;
-    this.antialiased = scene.mode === "mip";
+    this.terms = (shDegree + 1) ** 2;
+    this.antialiased = mode === "mip";
     const most = gl.getParameter(gl.MAX_TEXTURE_SIZE);
     this.perRow = Math.min(most, 4096);
     this.shPerRow = Math.floor(this.perRow / this.terms);
-    const rows = Math.ceil(scene.count / this.shPerRow);
-    if (rows > most) {
+    if (count > most * this.shPerRow) {
       throw new Error(`This graphics card holds ${most * this.shPerRow} Gaussians at most.`);
     }
     const { perRow, shPerRow, terms } = this;
-    this.textures = [
-      makeTexture(gl, gl.RGB32F, gl.RGB, scene.means, 3, perRow),
-      makeTexture(gl, gl.RGB32F, gl.RGB, scene.logScales, 3, perRow),
-      makeTexture(gl, gl.RGBA32F, gl.RGBA, scene.quats, 4, perRow),
-      makeTexture(gl, gl.R32F, gl.RED, scene.opacityLogits, 1, perRow),
-      makeTexture(gl, gl.RGB16F, gl.RGB, scene.sh, 3, shPerRow * terms),
-    ];
+    this.textures = {
+      means: new Table(gl, gl.RGB32F, gl.RGB, 3, count, perRow),
+      logScales: new Table(gl, gl.RGB32F, gl.RGB, 3, count, perRow),
+      quats: new Table(gl, gl.RGBA32F, gl.RGBA, 4, count, perRow),
+      opacityLogits: new Table(gl, gl.R32F, gl.RED, 1, count, perRow),
+      sh: new Table(gl, gl.RGB16F, gl.RGB, 3, count * terms, shPerRow * terms),
+    };
     this.order = gl.createBuffer();
     this.vertices = gl.createVertexArray();
     this.count = 0;
+  }
+
+  // Put the Gaussians of `scene` into the places from `from` on.
+  put(scene, from) {
+    for (const name of SAMPLERS) {
+      this.textures[name].put(scene[name], name === "sh" ? from * this.terms : from);
+    }
   }
 
   // `order`: Uint32Array of the splats to draw, front to back.
@@ -122,7 +128,7 @@ class SceneOnCard {
     const { gl } = this;
     SAMPLERS.forEach((name, unit) => {
       gl.activeTexture(gl.TEXTURE0 + unit);
-      gl.bindTexture(gl.TEXTURE_2D, this.textures[unit]);
+      gl.bindTexture(gl.TEXTURE_2D, this.textures[name].texture);
       gl.uniform1i(splats.at(name), unit);
     });
     for (const name of ["perRow", "shPerRow", "terms"]) gl.uniform1i(splats.at(name), this[name]);
@@ -137,29 +143,40 @@ class SceneOnCard {
   }
 
   free() {
-    for (const texture of this.textures) this.gl.deleteTexture(texture);
+    for (const { texture } of Object.values(this.textures)) this.gl.deleteTexture(texture);
     this.gl.deleteBuffer(this.order);
     this.gl.deleteVertexArray(this.vertices);
   }
 }
 
-// Rows of `perRow` texels of `width` numbers each; the last row may be shorter.
-function makeTexture(gl, internal, format, values, width, perRow) {
-  const texture = gl.createTexture();
-  gl.bindTexture(gl.TEXTURE_2D, texture);
-  gl.pixelStorei(gl.UNPACK_ALIGNMENT, 4);
-  gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
-  gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
-  const texels = values.length / width;
-  const rows = Math.max(1, Math.ceil(texels / perRow));
-  gl.texStorage2D(gl.TEXTURE_2D, 1, internal, perRow, rows);
-  const full = Math.floor(texels / perRow);
-  const rest = texels - full * perRow;
-  const put = (y, w, h, from) => gl.texSubImage2D(
-    gl.TEXTURE_2D, 0, 0, y, w, h, format, gl.FLOAT, values, from);
-  if (full > 0) put(0, perRow, full, 0);
-  if (rest > 0) put(full, rest, 1, full * perRow * width);
-  return texture;
+// A texture as a table: entries of `width` numbers, `perRow` in a row.
+class Table {
+  constructor(gl, internal, format, width, count, perRow) {
+    Object.assign(this, { gl, format, width, perRow });
+    this.texture = gl.createTexture();
+    gl.bindTexture(gl.TEXTURE_2D, this.texture);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MIN_FILTER, gl.NEAREST);
+    gl.texParameteri(gl.TEXTURE_2D, gl.TEXTURE_MAG_FILTER, gl.NEAREST);
+    const rows = Math.max(1, Math.ceil(count / perRow));
+    gl.texStorage2D(gl.TEXTURE_2D, 1, internal, perRow, rows);
+  }
+
+  // Write entries from number `from` on: the rest of a row, whole rows, the begin of a row.
+  put(values, from) {
+    const { gl, width, perRow } = this;
+    gl.bindTexture(gl.TEXTURE_2D, this.texture);
+    const count = values.length / width;
+    for (let done = 0; done < count; ) {
+      const x = (from + done) % perRow;
+      const y = Math.floor((from + done) / perRow);
+      const left = count - done;
+      const rows = x === 0 ? Math.floor(left / perRow) : 0;
+      const columns = rows > 0 ? perRow : Math.min(left, perRow - x);
+      gl.texSubImage2D(gl.TEXTURE_2D, 0, x, y, columns, Math.max(rows, 1), this.format, gl.FLOAT,
+        values, done * width);
+      done += columns * Math.max(rows, 1);
+    }
+  }
 }
 
 function makeProgram(gl, vertex, fragment) {

@@ -2,18 +2,22 @@
 
 const NEAR = 0.01;
 
-let means = null;
+let means = null; // of all Gaussians that there will be
+let count = 0; // of those that there are
 let depths = null;
 let keys = null;
 let orders = [];
 
+// Told {total}, then {means} of some Gaussians after the other; asked {row, offset}.
 self.onmessage = ({ data }) => {
-  if (data.means) {
-    means = data.means;
-    const count = means.length / 3;
-    depths = new Float32Array(count);
+  if (data.total !== undefined) {
+    means = new Float32Array(3 * data.total);
+    depths = new Float32Array(data.total);
     keys = new Uint32Array(depths.buffer);
-    orders = [new Uint32Array(count), new Uint32Array(count)];
+    orders = [new Uint32Array(data.total), new Uint32Array(data.total)];
+  } else if (data.means) {
+    means.set(data.means, 3 * count);
+    count += data.means.length / 3;
   } else {
     const order = sort(data.row, data.offset);
     self.postMessage({ order }, [order.buffer]);
@@ -27,7 +31,7 @@ function sort(row, offset) {
   const low = new Uint32Array(65537);
   const high = new Uint32Array(65537);
   let used = 0;
-  for (let i = 0, at = 0; at < means.length; ++i, at += 3) {
+  for (let i = 0, at = 0; i < count; ++i, at += 3) {
     depths[i] = row[0] * means[at] + row[1] * means[at + 1] + row[2] * means[at + 2] + offset;
     if (!(depths[i] >= NEAR)) continue;
     ++low[(keys[i] & 0xffff) + 1];
