@@ -25,6 +25,9 @@ ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
 
 
+HEADER = "refused for a field of its header"
+
+
 def digests() -> dict[str, str]:
     return dict(line.split() for line in (GOLDEN / "digests.txt").read_text().splitlines())
 
@@ -37,23 +40,26 @@ def test_golden_files(node):
 
 
 def test_every_coder_and_degree(node, tmp_path):
-    """Each coder under each preset's codecs, small and empty scenes, every degree and mode."""
+    """Each coder and preset, small and empty scenes, every degree, mode and number of levels."""
     expected = {}
-    for preset, coder, degree, mode, count in [
-        ("fast", Rans("adaptive"), 3, "mip", 150),
-        ("fast", Rans("binary"), 1, "2dgs", 150),
-        ("fast", Rans("smallest"), 4, "default", 60),
-        ("fast", Zstd(3), 3, "default", 150),
-        ("fast", Mix(), 3, "default", 150),
-        ("lossless", Rans("static"), 1, "default", 80),
-        ("lossless", Zstd(), 0, "default", 80),
-        ("fast", Mix(), 0, "default", 1),
-        ("fast", Rans(), 2, "default", 2),
-        ("fast", Mix(), 2, "default", 0),
-        ("lossless", Mix(), 1, "default", 0),
-        ("lossless", Mix(), 1, "default", 1),
+    for preset, coder, degree, mode, count, levels in [
+        ("fast", Rans("adaptive"), 3, "mip", 150, ()),
+        ("fast", Rans("binary"), 1, "2dgs", 150, (0.1, 0.2, 0.6)),
+        ("fast", Rans("smallest"), 4, "default", 60, (0.3,)),
+        ("fast", Zstd(3), 3, "default", 150, (0.3,)),
+        ("fast", Mix(), 3, "default", 400, (0.05, 0.2)),
+        ("balanced", Mix(), 1, "default", 200, (0.2,)),
+        ("quality", Rans("static"), 2, "default", 200, (0.2,)),
+        ("lossless", Rans("static"), 1, "default", 80, ()),
+        ("lossless", Zstd(), 0, "default", 80, (0.2, 0.4)),
+        ("lossless", Mix(), 2, "default", 150, (0.2, 0.4)),
+        ("fast", Mix(), 0, "default", 1, (0.2,)),
+        ("fast", Rans(), 2, "default", 2, ()),
+        ("fast", Mix(), 2, "default", 0, ()),
+        ("lossless", Mix(), 1, "default", 0, (0.2,)),
+        ("lossless", Mix(), 1, "default", 1, ()),
     ]:
-        config = dataclasses.replace(load_config(preset), entropy=coder)
+        config = dataclasses.replace(load_config(preset), entropy=coder, levels=levels)
         path = tmp_path / f"{len(expected)}.gsz"
         gs.compress(make_scene(count, degree, 3, mode), config, device="cpu").save(path)
         expected[path] = digest(gs.decompress(path))
@@ -111,34 +117,38 @@ def mutation():
 def test_damaged_files(node, mutation, tmp_path):
     """Whatever the native decoder gives or refuses, so does this one, and with a typed error.
 
-    Mutations that the index's checksums would catch have their checksums mended.
+    Only fields of the header that decoding does not need are not looked at here. Mutations that the
+    index's checksums would catch have their checksums mended.
     """
     cases, expected = [], []
-    for name in ("balanced", "fast", "lossless"):
-        data = (GOLDEN / f"{name}.gsz").read_bytes()
+    for preset in ("balanced", "fast", "lossless"):
+        config = dataclasses.replace(load_config(preset), levels=(0.1, 0.4))
+        data = gs.compress(make_scene(150, 1), config, device="cpu").to_bytes()
         for number in range(60):
-            path = tmp_path / f"{name}-{number}.gsz"
+            path = tmp_path / f"{preset}-{number}.gsz"
             path.write_bytes(mutation("gsz", data, 5, number))
             cases.append({"file": str(path)})
             expected.append(outcome(path))
     answers = node(cases)
-    assert [a for a in answers if "defect" in a] == []
+    assert [answer for answer in answers if "defect" in answer] == []
     wrong = {
         case["file"]: (answer, native)
         for case, answer, native in zip(cases, answers, expected, strict=True)
-        if answer.get("digest") != native
+        if answer.get("digest") != native and native != HEADER
     }
     assert wrong == {}
     assert expected.count(None) > 60
-    assert len(expected) - expected.count(None) > 5
+    assert expected.count(HEADER) < len(expected) // 3
+    assert len(expected) - expected.count(None) - expected.count(HEADER) > 5
 
 
 def outcome(path):
-    """The digest of a file, or None if it is refused."""
+    """The digest of a file, None if it is refused, HEADER if for a field of its header."""
     try:
-        return digest(gs.decompress(path))
-    except GscompressError:
-        return None
+        with np.errstate(all="ignore"):  # numbers that no encoder writes may overflow
+            return digest(gs.decompress(path))
+    except GscompressError as error:
+        return HEADER if ": header, '" in str(error) else None
 
 
 def test_an_unknown_codec_is_named(node, tmp_path):

@@ -1,7 +1,7 @@
-// Opens one file in a thread apart, from its bytes or its address; tells of each level as it comes.
+// Opens one file in a thread apart; tells of each level as it comes.
 //
-// Asked {bytes} or {url}; answers {level, levels, total, from, scene, milliseconds, received} for
-// each level, then {done: true}; or {error}.
+// Told {size}, then {chunk} after chunk of the file's bytes, then {end: true}. Answers {scene, level,
+// levels, total, from, milliseconds} for each level, then {done: true}; or {error}.
 
 import { checkSize, headBytes, parseHead } from "./gsz/container.js";
 import { GszError } from "./gsz/errors.js";
@@ -12,28 +12,40 @@ import { readPly } from "./ply.js";
 const MOST_WORKERS = 4;
 const FIRST_BYTE = 0x89; // of a .gsz
 
-self.onmessage = async ({ data: { bytes, url } }) => {
+let source = null;
+
+self.onmessage = ({ data }) => {
+  if (data.size !== undefined) {
+    source = new Arriving(data.size);
+    open();
+  } else if (data.chunk) {
+    source.add(data.chunk);
+  } else {
+    source.end();
+  }
+};
+
+async function open() {
   try {
-    const source = bytes ? new Arrived(bytes) : await Download.from(url);
     await source.until(1);
-    if (source.bytes[0] === FIRST_BYTE) await openGsz(source);
-    else await openPly(source);
+    if (source.bytes[0] === FIRST_BYTE) await openGsz();
+    else await openPly();
     self.postMessage({ done: true });
   } catch (error) {
     // Typed errors are the file's fault; the rest is told too, for there is nobody else to tell.
     const kind = error instanceof GszError ? "" : `${error.name}: `;
     self.postMessage({ error: `${kind}${error.message}` });
   }
-};
+}
 
-async function openGsz(source) {
+async function openGsz() {
   let wanted = 1;
   while (headBytes(source.bytes.subarray(0, wanted)) > wanted || wanted < 24) {
     wanted = Math.max(24, headBytes(source.bytes.subarray(0, wanted)));
     if (!(await source.until(wanted))) break; // parseHead says what is wrong
   }
   const head = parseHead(source.bytes.subarray(0, source.received));
-  if (source.size !== null) checkSize(head, source.size);
+  checkSize(head, source.bytes.length);
   const pool = new Pool(Math.min(MOST_WORKERS, navigator.hardwareConcurrency || 1));
   try {
     const decoder = new SceneDecoder(head, source.bytes, pool.open);
@@ -46,23 +58,19 @@ async function openGsz(source) {
       const { from, to } = decoder.decoded.range(level);
       tell(decoder.scene(from, to), {
         level, levels: decoder.levels.length, total: decoder.decoded.count, from, milliseconds,
-        received: decoder.ends[level],
       });
     }
-    await source.until(Infinity);
-    checkSize(head, source.received);
   } finally {
     pool.close();
   }
 }
 
-async function openPly(source) {
+async function openPly() {
   await source.until(Infinity);
   const started = performance.now();
   const scene = readPly(source.bytes.subarray(0, source.received));
   const milliseconds = performance.now() - started;
-  tell(scene, { level: 0, levels: 1, total: scene.count, from: 0, milliseconds,
-    received: source.received });
+  tell(scene, { level: 0, levels: 1, total: scene.count, from: 0, milliseconds });
 }
 
 function tell(scene, facts) {
@@ -70,46 +78,31 @@ function tell(scene, facts) {
   self.postMessage({ scene, ...facts }, arrays.map((array) => array.buffer));
 }
 
-// A file that is here.
-class Arrived {
-  constructor(bytes) {
-    this.bytes = bytes;
-    this.received = bytes.length;
-    this.size = bytes.length;
-  }
-
-  async until(count) {
-    return count <= this.received;
-  }
-}
-
-// A file that is being fetched; `bytes` has room for all of it.
-class Download {
-  static async from(url) {
-    const answer = await fetch(url);
-    if (!answer.ok) throw new GszError("", (await answer.text()) || answer.statusText);
-    const size = Number(answer.headers.get("Content-Length"));
-    const encoded = answer.headers.get("Content-Encoding"); // then the length is of other bytes
-    if (!(size > 0) || encoded) return new Arrived(new Uint8Array(await answer.arrayBuffer()));
-    return new Download(answer.body.getReader(), size);
-  }
-
-  constructor(reader, size) {
-    this.reader = reader;
+// A file's bytes, of which more and more are here.
+class Arriving {
+  constructor(size) {
     this.bytes = new Uint8Array(size);
-    this.size = size;
     this.received = 0;
+    this.ended = false;
+    this.wake = () => {};
+  }
+
+  add(chunk) {
+    this.bytes.set(chunk.subarray(0, this.bytes.length - this.received), this.received);
+    this.received = Math.min(this.received + chunk.length, this.bytes.length);
+    this.wake();
+  }
+
+  end() {
+    this.ended = true;
+    this.wake();
   }
 
   // Waits for so many bytes of it; false if it ends before.
   async until(count) {
-    while (this.received < count) {
-      const { done, value } = await this.reader.read();
-      if (done) return false;
-      if (value.length > this.size - this.received) throw new GszError("end", "more bytes than told");
-      this.bytes.set(value, this.received);
-      this.received += value.length;
+    while (this.received < count && !this.ended) {
+      await new Promise((resolve) => { this.wake = resolve; });
     }
-    return true;
+    return count <= this.received;
   }
 }

@@ -40,6 +40,7 @@ export class Stage {
       old?.card.free();
       old?.sorter.close();
       this.centre = centreOf(scene);
+      this.#aim();
     }
     const { card, sorter } = this.shows[side];
     card.put(scene, from);
