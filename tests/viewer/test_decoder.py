@@ -49,7 +49,6 @@ def test_every_coder_and_degree(node, tmp_path):
         ("fast", Zstd(3), 3, "default", 150, (0.3,)),
         ("fast", Mix(), 3, "default", 400, (0.05, 0.2)),
         ("balanced", Mix(), 1, "default", 200, (0.2,)),
-        ("quality", Rans("static"), 2, "default", 200, (0.2,)),
         ("lossless", Rans("static"), 1, "default", 80, ()),
         ("lossless", Zstd(), 0, "default", 80, (0.2, 0.4)),
         ("lossless", Mix(), 2, "default", 150, (0.2, 0.4)),
@@ -124,7 +123,7 @@ def test_damaged_files(node, mutation, tmp_path):
     for preset in ("balanced", "fast", "lossless"):
         config = dataclasses.replace(load_config(preset), levels=(0.1, 0.4))
         data = gs.compress(make_scene(150, 1), config, device="cpu").to_bytes()
-        for number in range(60):
+        for number in range(50):
             path = tmp_path / f"{preset}-{number}.gsz"
             path.write_bytes(mutation("gsz", data, 5, number))
             cases.append({"file": str(path)})
@@ -137,7 +136,7 @@ def test_damaged_files(node, mutation, tmp_path):
         if answer.get("digest") != native and native != HEADER
     }
     assert wrong == {}
-    assert expected.count(None) > 60
+    assert expected.count(None) > 50
     assert expected.count(HEADER) < len(expected) // 3
     assert len(expected) - expected.count(None) - expected.count(HEADER) > 5
 
