@@ -70,6 +70,8 @@ def verb(
 
 
 def _show_on_desktop(files: tuple[Path, ...]) -> None:
-    from gscompress.cli.desktop import show
+    from gscompress.desktop import show_points
+    from gscompress.io import load
 
-    show(files)
+    for file in files:
+        show_points(load(file), title=str(file))
