@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import webbrowser
 from pathlib import Path
 
@@ -70,8 +71,8 @@ def verb(
 
 
 def _show_on_desktop(files: tuple[Path, ...]) -> None:
-    from gscompress.desktop import show_points
     from gscompress.io import load
 
+    desktop = importlib.import_module("gscompress.desktop")
     for file in files:
-        show_points(load(file), title=str(file))
+        desktop.show_points(load(file), title=str(file))

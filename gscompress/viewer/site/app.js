@@ -52,7 +52,7 @@ async function open(side, { name, bytes }, source) {
       facts.count = part.from + part.scene.count;
       facts.milliseconds = part.milliseconds;
       facts.shDegree = part.scene.shDegree;
-      facts.level = `${part.level + 1} of ${part.levels}`;
+      facts.level = part.levels > 1 ? `, level ${part.level + 1} of ${part.levels}` : "";
       await stage.addLevel(side, part);
       if (fresh) {
         state.sides[side] = facts;
@@ -156,7 +156,7 @@ function showStats() {
     const lines = [
       `${side.bytes.toLocaleString("en")} bytes`,
       `${side.count.toLocaleString("en")} Gaussians, degree ${side.shDegree}`,
-      `decoded in ${side.milliseconds.toFixed(0)} ms, level ${side.level}`,
+      `decoded in ${side.milliseconds.toFixed(0)} ms${side.level}`,
       ...(k === 0 && fps > 0 ? [`${fps.toFixed(0)} frames per second`] : []),
     ];
     box.append(Object.assign(document.createElement("b"), { textContent: side.name }));
