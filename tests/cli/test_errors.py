@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-VERBS = "compress, convert, info, clean, render, eval, compare, doctor"
+from gscompress import cli
+
+VERBS = ", ".join(cli.VERBS)
 
 CASES: dict[str, tuple[str, int, str]] = {
     "no such file": (
