@@ -102,6 +102,11 @@ def test_the_comparison_of_two_exponential_tools():
     assert savings[30] == pytest.approx(1 - 50 / (100 * math.exp(0.5)))  # its cheapest file
     assert savings[55] is None
     assert found.savings[ENVELOPE] == pytest.approx(found.savings["peer"])
+    assert found.verdict.never_worse
+    again = compare(exponential([28, 45], 50), {}, {"own": [(1, 60)]})
+    assert again.savings["own"][0] == pytest.approx(1 - 50)
+    assert ENVELOPE not in again.savings
+    assert again.verdict.least_saving is None
 
 
 def test_the_plot_is_an_image_with_every_series_and_point():

@@ -39,18 +39,28 @@ class Comparison:
     verdict: Verdict
 
 
-def compare(ours: Points, peers: Mapping[str, Points]) -> Comparison:
-    """Compare the points of one curve with those of peers."""
+def compare(
+    ours: Points, peers: Mapping[str, Points], besides: Mapping[str, Points] | None = None
+) -> Comparison:
+    """Compare the points of one curve with those of others.
+
+    Args:
+        ours: The points.
+        peers: By tool; they make the envelope, and the verdict is about them.
+        besides: More that is compared, one by one.
+    """
     own = Curve.through(ours)
-    others = {name: Curve.through(points) for name, points in peers.items()}
-    others = {ENVELOPE: envelope(others.values()), **others} if others else {}
+    rivals = {name: Curve.through(points) for name, points in peers.items()}
+    rivals = {ENVELOPE: envelope(rivals.values()), **rivals} if rivals else {}
+    more = {name: Curve.through(points) for name, points in (besides or {}).items()}
+    others = {**rivals, **more}
     bits = {name: [curve.bits_for(p) for p in PSNRS] for name, curve in others.items()}
     return Comparison(
         psnrs=PSNRS,
         bits={"ours": [own.bits_for(p) for p in PSNRS], **bits},
         savings={n: [saving_at(p, own, c) for p in PSNRS] for n, c in others.items()},
         bd_rates={name: bd_rate(own, curve) for name, curve in others.items()},
-        verdict=verdict(own, others),
+        verdict=verdict(own, rivals),
     )
 
 

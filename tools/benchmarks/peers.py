@@ -29,7 +29,9 @@ class Peer(Protocol):
     note: str
     """What a reader of its numbers must know."""
     slow: bool
-    """Takes minutes for 100,000 Gaussians."""
+    """Takes minutes for 100,000 Gaussians of degree 3."""
+    ours: bool
+    """It is a format of others, but our own program writes it."""
 
     def encode(self, ply: Path, scene: Gaussians, output: Path) -> None:
         """Write ``scene``, which lies as PLY at ``ply``, to ``output``. May raise Unavailable."""
@@ -78,6 +80,7 @@ class Spz:
     ending: str = ".spz"
     note: str = ""
     slow: bool = False
+    ours: bool = False
 
     @property
     def setting(self) -> str:
@@ -111,6 +114,7 @@ class OurSog:
     ending: str = ".sog"
     note: str = "our own writer"
     slow: bool = False
+    ours: bool = True
 
     @property
     def setting(self) -> str:
@@ -132,6 +136,7 @@ class SplatTransform:
     version: int | None = None
     note: str = ""
     slow: bool = False
+    ours: bool = False
     setting: str = ""
 
     @property
@@ -163,6 +168,7 @@ class Gsply:
     version: int | None = None
     note: str = ""
     slow: bool = False
+    ours: bool = False
     setting: str = ""
 
     @property
@@ -199,6 +205,7 @@ class Gaussforge:
     version: int | None = None
     note: str = ""
     slow: bool = False
+    ours: bool = False
     setting: str = ""
 
     @property

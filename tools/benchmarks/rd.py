@@ -37,6 +37,7 @@ from gscompress.pipeline import compress, decompress
 from gscompress.report import evaluate
 
 PRESETS = "fast,balanced,quality,lossless"
+LIGHT = 20_000
 QUALITIES = (25, 30, 35, 40, 50, 60, 70, 80, 90, 100)
 
 
@@ -110,6 +111,7 @@ class Bench:
     def peer(self, peer: Peer, number: int) -> Row:
         """A peer at one setting."""
         row = Row(peer.family, peer.setting, note=peer.note)
+        key = {"code": code_digest("io")} if peer.ours else {}
 
         def measure() -> Row:
             path = self.work / f"{number}{peer.ending}"
@@ -121,7 +123,7 @@ class Bench:
             return self._measure(row, path, decoded, seconds)
 
         try:
-            return self._known(row, {}, measure)
+            return self._known(row, key, measure)
         except Unavailable as error:
             return replace(row, skipped=str(error))
 
@@ -178,10 +180,12 @@ def main(arguments: list[str]) -> int:
         rows = list(_rows(bench, options, NodeTools(options.npm or work / "npm")))
         input_bytes = ply.stat().st_size
     _print(rows, subject, options.scene)
-    measured = [row for row in rows if row.bytes is not None]
+    measured = _by_family([row for row in rows if row.bytes is not None])
+    own = {peer.family for peer in all_peers(NodeTools(Path()), subject.scene) if peer.ours}
     comparison = compare(
-        [_point(row) for row in measured if row.family == f"gscompress {options.curve}"],
-        _by_family([row for row in measured if not row.family.startswith("gscompress ")]),
+        measured.get(f"gscompress {options.curve}", []),
+        {n: p for n, p in measured.items() if not n.startswith("gscompress ") and n not in own},
+        {name: points for name, points in measured.items() if name in own},
     )
     print_comparison(comparison)
     if options.svg is not None:
@@ -211,10 +215,15 @@ def _rows(bench: Bench, options: argparse.Namespace, node: NodeTools) -> Iterato
     for number, peer in enumerate(all_peers(node, bench.subject.scene)):
         if options.only == "none" or options.only not in peer.family:
             continue
-        if peer.slow and not options.slow:
+        if peer.slow and not (options.slow or _is_light(bench.subject.scene)):
             yield Row(peer.family, note=peer.note, skipped="slow; ask for it with --slow")
         else:
             yield bench.peer(peer, number)
+
+
+def _is_light(scene: Gaussians) -> bool:
+    """Whether what is slow takes seconds only."""
+    return scene.sh_degree == 0 or len(scene) <= LIGHT
 
 
 def _point(row: Row) -> tuple[float, float]:

@@ -50,12 +50,15 @@ class Store:
 
 
 @cache
-def code_digest() -> str:
+def code_digest(part: str = "") -> str:
     """Of everything in the package that may change what it encodes: results of ours depend on it.
 
     Documentation changes it too: better to measure once too often.
+
+    Args:
+        part: Only of this folder of the package.
     """
-    folder = Path(gscompress.__file__).parent
+    folder = Path(gscompress.__file__).parent / part
     total = hashlib.sha256()
     files = [*folder.rglob("*.py"), *folder.glob("_native*.so"), *folder.glob("_native*.pyd")]
     files += [*folder.glob("configs/*.toml"), *folder.parent.glob("configs/*.toml")]
