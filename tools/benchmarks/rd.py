@@ -189,9 +189,8 @@ def main(arguments: list[str]) -> int:
     )
     print_comparison(comparison)
     if options.svg is not None:
-        options.svg.write_text(
-            rd_plot(f"{options.scene.name}: PSNR against the input's renders", _by_family(measured))
-        )
+        title = f"{options.scene.name}: PSNR against the input's renders"
+        options.svg.write_text(rd_plot(title, measured))
     write_json(
         options.json,
         {
