@@ -80,10 +80,10 @@ class Bench:
 
     def _encode(self, config: Config, guidance: Guidance) -> tuple[int, Gaussians]:
         scene = self._subject.scene
-        arranged, guidance = arrange(scene, guidance, config.attributes)
-        streams = StreamWriter(config.entropy)
+        arranged, guidance, levels = arrange(scene, guidance, config.attributes, config.levels)
+        streams = StreamWriter(config.entropy, levels)
         decoded = encode_scene(arranged, guidance, config.attributes, streams)
-        header = make_header(scene, arranged, self._base)  # a variant need not have a name
+        header = make_header(scene, arranged, levels, self._base)  # a variant need not have a name
         return len(Container(header, streams.chunks).to_bytes()), decoded
 
     def _look(self, config: Config) -> Guidance:

@@ -6,8 +6,9 @@ A variant is a configuration with other parameters, or a coder that is shown les
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -51,7 +52,7 @@ class Blinkered:
 
     Attributes:
         coder: The coder.
-        references: Which Gaussians may predict: the nearest ones, the two before, or none.
+        references: Which Gaussian may predict: a near one, the one before, or none.
         classes: Whether importance classes are a context.
         nearness: Whether the distance of the reference is a context.
         partners: Whether other planes of the same Gaussian are a context.
@@ -71,11 +72,15 @@ class Blinkered:
     ) -> NDArray[np.int32]:
         return np.asarray(self.coder.decode(data, count, contexts))
 
-    def encode_planes(self, values: NDArray[np.int32], planes: Planes, side: Side) -> bytes:
+    def encode_planes(
+        self, values: NDArray[np.int32], planes: Planes, side: Side
+    ) -> Sequence[bytes]:
         return encode_planes(self.coder, values, self._planes(planes), self._side(side))
 
-    def decode_planes(self, data: bytes, planes: Planes, side: Side) -> NDArray[np.int32]:
-        return decode_planes(self.coder, data, self._planes(planes), self._side(side))
+    def decode_planes(
+        self, parts: Sequence[bytes], planes: Planes, side: Side
+    ) -> NDArray[np.int32]:
+        return decode_planes(self.coder, parts, self._planes(planes), self._side(side))
 
     def _planes(self, planes: Planes) -> Planes:
         if self.references == "none":
@@ -83,10 +88,9 @@ class Blinkered:
         return planes if self.partners else replace(planes, partners=(-1,) * len(planes))
 
     def _side(self, side: Side) -> Side:
-        count = len(side)
         if self.references != "nearest":
-            behind = np.array([1, 2] if self.references == "previous" else [count, count])
-            before = np.maximum(np.arange(count)[:, None] - behind, 0).astype(np.int32)
+            behind = 1 if self.references == "previous" else len(side)
+            before = np.maximum(np.arange(len(side)) - behind, 0).astype(np.int32)
             side = replace(side, references=before)
         if self.references != "nearest" or not self.nearness:
             side = replace(side, nearness=np.zeros_like(side.nearness))
@@ -109,16 +113,27 @@ class OrderZero:
     ) -> NDArray[np.int32]:
         return np.asarray(self.coder.decode(data, count))
 
-    def encode_planes(self, values: NDArray[np.int32], planes: Planes, side: Side) -> bytes:
-        parts = [self.encode(Symbols(np.ascontiguousarray(plane, np.int32))) for plane in values]
-        sizes = np.array([len(part) for part in parts], "<u4")
-        return sizes.tobytes() + b"".join(parts)
+    def encode_planes(
+        self, values: NDArray[np.int32], planes: Planes, side: Side
+    ) -> Sequence[bytes]:
+        levels = []
+        for begin, end in itertools.pairwise([0, *side.levels]):
+            slices = [np.ascontiguousarray(plane[begin:end], np.int32) for plane in values]
+            parts = [self.encode(Symbols(part)) for part in slices]
+            sizes = np.array([len(part) for part in parts], "<u4")
+            levels.append(sizes.tobytes() + b"".join(parts))
+        return levels
 
-    def decode_planes(self, data: bytes, planes: Planes, side: Side) -> NDArray[np.int32]:
-        ends = 4 * len(planes) + np.cumsum(np.frombuffer(data, "<u4", len(planes)).astype(int))
-        starts = [4 * len(planes), *ends[:-1]]
-        pairs = zip(starts, ends, strict=True)
-        return np.stack([self.decode(data[a:b], len(side)) for a, b in pairs])
+    def decode_planes(
+        self, parts: Sequence[bytes], planes: Planes, side: Side
+    ) -> NDArray[np.int32]:
+        values = np.empty((len(planes), len(side)), np.int32)
+        head = 4 * len(planes)
+        for data, (begin, end) in zip(parts, itertools.pairwise([0, *side.levels]), strict=True):
+            ends = head + np.cumsum(np.frombuffer(data, "<u4", len(planes)).astype(int))
+            for plane, piece in zip(values, itertools.pairwise([head, *ends]), strict=True):
+                plane[begin:end] = self.decode(data[slice(*piece)], end - begin)
+        return values
 
 
 @dataclass(frozen=True)
@@ -190,6 +205,7 @@ def _harmonics(base: Config) -> Iterator[Variant]:
 
 
 def _geometry(base: Config) -> Iterator[Variant]:
+    yield _variant("levels of detail", "none", base, lambda: replace(base, levels=()))
     part = "contraction"
     yield _changed(part, "none, as many bits", base, "means", quantile=1.0)
     bits = getattr(base.attributes["means"], "bits", 16)
