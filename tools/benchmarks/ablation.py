@@ -2,8 +2,8 @@
 
 Two figures per row: the change at equal settings, in bits and in dB; and, since a part may change
 both, the change of bits at equal quality: against the bits that the whole codec needs for the same
-PSNR, from its own curve around the preset. Nothing is decoded but what the encoder says that
-decoding gives; where that equals the whole codec's, the PSNR is the same and is not measured anew.
+PSNR, from its own curve around the preset. Every variant is decoded; where that gives what the
+whole codec gives, the PSNR is the same and is not measured anew.
 
     tools/bench.py ablation bonsai/point_cloud.ply --cache ablation.json --json out.json
 """
@@ -22,9 +22,9 @@ from benchmarks.curves import Curve
 from benchmarks.output import print_table, say, write_json
 from benchmarks.store import Store, code_digest
 from benchmarks.subject import Subject, add_view_options
-from gscompress.codecs.base import StreamWriter
+from gscompress.codecs.base import Decoded, StreamReader, StreamWriter
 from gscompress.codecs.guidance import Guidance
-from gscompress.codecs.scene import arrange, encode_scene
+from gscompress.codecs.scene import arrange, decode_scene, encode_scene
 from gscompress.config import Config, load_config
 from gscompress.container import Container
 from gscompress.errors import MissingDependencyError
@@ -72,19 +72,24 @@ class Bench:
         """Bits and PSNR of a variant."""
         assert variant.config is not None
         guidance = self._look(variant.config)
-        started = time.perf_counter()
-        size, decoded = self._encode(variant.config, guidance)
-        seconds = time.perf_counter() - started
+        size, decoded, seconds = self._code(variant.config, guidance)
         bits = 8 * size / len(self._subject.scene)
         return Row(variant.part, variant.name, bits, self._psnr(decoded), seconds)
 
-    def _encode(self, config: Config, guidance: Guidance) -> tuple[int, Gaussians]:
+    def _code(self, config: Config, guidance: Guidance) -> tuple[int, Gaussians, float]:
+        """Size, what decoding gives, and the seconds of encoding."""
         scene = self._subject.scene
+        started = time.perf_counter()
         arranged, guidance, levels = arrange(scene, guidance, config.attributes, config.levels)
         streams = StreamWriter(config.entropy, levels)
-        decoded = encode_scene(arranged, guidance, config.attributes, streams)
-        header = make_header(scene, arranged, levels, self._base)  # a variant need not have a name
-        return len(Container(header, streams.chunks).to_bytes()), decoded
+        encode_scene(arranged, guidance, config.attributes, streams)
+        seconds = time.perf_counter() - started
+        # A variant need not have a name: the header is the whole codec's.
+        header = make_header(scene, arranged, levels, self._base)
+        size = len(Container(header, streams.chunks).to_bytes())
+        decoded = Decoded(len(scene), scene.sh_degree, scene.mode, levels=levels)
+        reader = StreamReader(config.entropy, streams.chunks, "variant", levels)
+        return size, decode_scene(decoded, config.attributes, reader), seconds
 
     def _look(self, config: Config) -> Guidance:
         classes, sh = config.attributes.get("importance"), config.attributes["sh"]
