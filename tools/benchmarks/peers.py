@@ -49,7 +49,7 @@ def all_peers(node: NodeTools, scene: Gaussians) -> Sequence[Peer]:
     palettes = palettes or [SOG_PALETTES[0]]
     return (
         *(Spz(node, *bits) for bits in sh_bits),
-        *(OurSog(palette) for palette in palettes),
+        *(OurSog(palette, slow=palette > 1 << 14) for palette in palettes),
         *(SplatTransform(node, ".spz", version) for version in (3, 4)),
         SplatTransform(node, ".compressed.ply"),
         SplatTransform(node, ".sog", note="truncates where it should round", slow=True),

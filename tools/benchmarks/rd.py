@@ -215,7 +215,8 @@ def _rows(bench: Bench, options: argparse.Namespace, node: NodeTools) -> Iterato
         if options.only == "none" or options.only not in peer.family:
             continue
         if peer.slow and not (options.slow or _is_light(bench.subject.scene)):
-            yield Row(peer.family, note=peer.note, skipped="slow; ask for it with --slow")
+            reason = "slow; ask for it with --slow"
+            yield Row(peer.family, peer.setting, note=peer.note, skipped=reason)
         else:
             yield bench.peer(peer, number)
 
