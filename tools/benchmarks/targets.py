@@ -106,7 +106,8 @@ class Range:
         goal = make_goal(target_size=int(target)) if size else make_goal(target_psnr=target)
         encoder = self._encoder()
         started = time.perf_counter()
-        name = self.subject.path.name
+        path = self.subject.path.resolve()
+        name = f"{path.parent.name}/{path.name}"  # many are called point_cloud.ply
         try:
             encoded, rate = goal.reach(self.config, encoder, self._context)
         except InputError as error:
