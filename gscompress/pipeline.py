@@ -73,6 +73,7 @@ def compress(
     target_size: int | str | None = None,
     target_psnr: float | None = None,
     max_error: Mapping[str, float] | str | None = None,
+    control: Sequence[Camera] = (),
 ) -> Result:
     """Compress a scene.
 
@@ -88,10 +89,12 @@ def compress(
         quality: 1 to 100: all steps finer or coarser together. 60 is the configuration itself,
             10 more halve its steps. At most one of this and the following is given.
         target_size: Bytes that the file shall have, or up to 1 % less; or a text such as "5MB".
-        target_psnr: PSNR in dB against the input's renders, or up to 0.1 dB more; measured at
-            cameras that are held out of ``cameras`` for it.
+        target_psnr: PSNR in dB against the input's renders, or up to 0.1 dB more; measured at the
+            ``control`` views.
         max_error: Largest error of every Gaussian, by quantity, or a text such as "means=1mm":
             see `gscompress.rate.bounds`.
+        control: The views at which ``target_psnr`` shall hold; they decide that and nothing else.
+            Without them a third of ``cameras`` is held out of everything else to stand for them.
 
     Raises:
         ConfigError: The configuration is wrong.
@@ -112,7 +115,7 @@ def compress(
     goal = make_goal(
         quality=quality, target_size=target_size, target_psnr=target_psnr, max_error=max_error
     )
-    ctx = goal.prepare(Context(scene, cameras, images, device, seed, progress))
+    ctx = goal.prepare(Context(scene, cameras, images, device, seed, progress, control=control))
     changed = scene
     for stage in config.stages:
         begun = time.perf_counter()

@@ -13,7 +13,10 @@ from pathlib import Path
 QUESTIONS = {
     "rasterizer": "forward, backward and scores, against another rasterizer in the same run",
     "coder": "symbols per second and bits per symbol of the entropy coders",
-    "rd": "rate-distortion of our presets against the peers that can be installed",
+    "rd": "rate-distortion of ours against the peers that can be installed, BD-rate, plot",
+    "ablation": "bits and dB as each part of the codec is switched off",
+    "targets": "ten sizes and ten PSNRs asked for per scene, and what came",
+    "paper": "the published protocol over folders of scenes with photos",
     "throughput": "encode and decode seconds and peak memory as the scene grows",
 }
 

@@ -131,6 +131,7 @@ def run(job: Job, progress: Progress | None = None) -> dict[str, Any]:
         device=job.device,
         seed=job.seed,
         progress=progress,
+        control=_control(job, views, scene),
         **job.goal,
     )
     result.save(job.output, overwrite=job.overwrite)
@@ -147,6 +148,16 @@ def run(job: Job, progress: Progress | None = None) -> dict[str, Any]:
         _measure(job, views, summary, progress)
         summary["evaluation"]["coverage"] = seen
     return summary
+
+
+def _control(job: Job, views: Any, scene: Any) -> list[Any]:
+    """The views at which a target PSNR shall hold: those at which it will be measured."""
+    from gscompress.cli.views import Views
+
+    if "target_psnr" not in job.goal or len(scene) == 0:
+        return []
+    control: list[Any] = (views or Views.virtual(scene, job.seed)).control(job.images)
+    return control
 
 
 def _coverage(job: Job, views: Any, scene: Any, progress: Progress | None) -> dict[str, float]:

@@ -74,6 +74,19 @@ class Views:
         split: Split | Literal["given"] = "given" if self.source is None else which
         return Selection(self.part(which), split, len(self.train) + len(self.test))
 
+    def control(self, images: Path | None) -> list[Camera]:
+        """The held-out cameras, exactly as an evaluation renders them: at the size of their photos.
+
+        Raises:
+            InputError: A photo is missing.
+        """
+        if images is None:
+            return self.test
+        from gscompress.photos import find_images, fit_camera, load_image
+
+        pairs = zip(self.test, find_images(self.test, images), strict=True)
+        return [fit_camera(camera, load_image(path), path) for camera, path in pairs]
+
     def describe(self, which: Split, count: int) -> str:
         """Where a figure was measured, for people: ``37 test cameras of cameras.json``."""
         plural = "" if count == 1 else "s"

@@ -6,6 +6,7 @@ import math
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gscompress.config import Config
 from gscompress.rate.encoder import Encoded, Encoder
@@ -14,6 +15,10 @@ from gscompress.rate.scale import MAX_OCTAVES, MIN_OCTAVES, scaled
 __all__ = ["Search", "Trial", "Unreachable", "Window"]
 
 _STEPS_IN_WHOLE_NUMBERS = ("means", "opacities")
+_SHAKEN = "opacities"
+_SHAKE = 0.1
+"""By so many octaves, and twice that, and so on, up and down in turns, these steps are moved alone
+where all together miss the window: a few large Gaussians may jump at one step by more than that."""
 _NEAR = 0.6
 """Once a trial is expected to be this near (in octaves), whole numbers stay as they are."""
 _SMOOTH = 0.05
@@ -85,7 +90,8 @@ class Search:
         self._config = config
         self._encoder = encoder
         self._measure = measure
-        self._fixed: Config | None = None
+        self._fixed: dict[str, Any] | None = None
+        self._shakes = 0
         self._low: float | None = None  # the bracket, in octaves
         self._high: float | None = None
 
@@ -117,16 +123,25 @@ class Search:
     def _try(self, octaves: float) -> Trial:
         config = scaled(self._config, octaves)
         if self._fixed is not None:
-            kept = {group: self._fixed.attributes[group] for group in _STEPS_IN_WHOLE_NUMBERS}
-            attributes = types.MappingProxyType({**config.attributes, **kept})
+            attributes = types.MappingProxyType({**config.attributes, **self._fixed})
             config = replace(config, attributes=attributes)
         encoded = self._encoder.encode(config)
         return Trial(octaves, self._measure(encoded), encoded)
 
     def _fix(self, octaves: float) -> None:
         """From now on whole numbers are those of ``octaves``; what was found before is void."""
-        self._fixed = scaled(self._config, octaves)
+        attributes = scaled(self._config, octaves).attributes
+        self._fixed = {group: attributes[group] for group in _STEPS_IN_WHOLE_NUMBERS}
         self._low = self._high = None
+
+    def _shake(self, octaves: float) -> None:
+        """Try other whole numbers, within a new bracket."""
+        self._low = self._high = None
+        if self._fixed is not None:
+            self._shakes += 1
+            way = _SHAKE * ((self._shakes + 1) // 2) * (1 if self._shakes % 2 else -1)
+            codec = scaled(self._config, octaves + way).attributes[_SHAKEN]
+            self._fixed = {**self._fixed, _SHAKEN: codec}
 
     def _bracket(self, trial: Trial, window: Window) -> None:
         if trial.measure < window.low:
@@ -143,12 +158,12 @@ class Search:
     def _within(self, octaves: float) -> float:
         """The octaves inside the bracket, not too near to its ends, and inside the scale.
 
-        A bracket as narrow as the noise means nothing; without it trials scatter about the target.
+        A bracket as narrow as the noise means nothing.
         """
         if self._low is not None and self._high is not None:
             margin = (self._high - self._low) / 16
             if self._high - self._low < _SMOOTH / 2:
-                self._low = self._high = None
+                self._shake(octaves)
             elif not self._low + margin <= octaves <= self._high - margin:
                 octaves = (self._low + self._high) / 2
         return max(MIN_OCTAVES, min(MAX_OCTAVES, octaves))

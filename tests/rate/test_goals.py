@@ -132,6 +132,35 @@ def test_psnr_of_the_demo_scene(demo: gs.Gaussians) -> None:
         assert abs(found - rate["reached"]) < 0.25  # eleven other views
 
 
+def test_a_psnr_holds_exactly_at_the_views_it_is_asked_for(demo: gs.Gaussians) -> None:
+    train, test = split(load_cameras(SCENES / "cameras.json"), SCENES / "cameras.json")
+    train, test = [small(camera) for camera in train[::6]], [small(camera) for camera in test]
+    few = demo.select(slice(0, None, 8))
+    renderer = get_renderer("cpu")
+    truth = [renderer.render(few, camera).image for camera in test]
+    for target in (33.3, 48.5):
+        result = gs.compress(
+            few, "fast", cameras=train, control=test, target_psnr=target, device="cpu"
+        )
+        back = gs.decompress(result.to_bytes())
+        images = [renderer.render(back, camera).image for camera in test]
+        found = np.mean([psnr(*pair) for pair in zip(images, truth, strict=True)])
+        assert target <= found <= target + 0.1
+        rate = result.summary["rate"]
+        assert rate["reached"] == pytest.approx(found, abs=1e-5)
+        assert rate["views"] == "11 control views"
+        assert rate["encodes"] <= 10
+        spread = np.std([psnr(*pair) for pair in zip(images, truth, strict=True)], ddof=1)
+        assert rate["standard_error"] == pytest.approx(spread / np.sqrt(11), rel=1e-4)
+
+
+def test_given_control_views_leave_all_cameras_to_the_encoder() -> None:
+    cameras = load_cameras(SCENES / "cameras.json")
+    ctx = hold_out(Context(make_scene(10), cameras[2:], control=cameras[:2]))
+    assert list(ctx.cameras) == cameras[2:]
+    assert list(ctx.control) == cameras[:2]
+
+
 def test_a_psnr_that_is_too_high(demo: gs.Gaussians) -> None:
     few = demo.select(slice(0, 500))
     cameras = [small(camera) for camera in load_cameras(SCENES / "cameras.json")[:6]]

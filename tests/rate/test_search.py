@@ -55,6 +55,21 @@ def test_noise_wider_than_the_window_is_no_obstacle(target: float) -> None:
     assert trials <= 24
 
 
+@pytest.mark.parametrize("place", np.linspace(-0.3, 0.3, 13))
+def test_a_jump_wider_than_the_window_is_overcome_by_the_opacities(place: float) -> None:
+    """A few large Gaussians turn at one step of the harmonics, whatever the opacities' steps."""
+    target = level(load_config("balanced")) + place
+
+    def jumpy(config: Any) -> float:
+        above = level(config) >= target
+        opacities = 0.5 * math.log2(config.attributes["opacities"].levels / 56)
+        return level(config) + opacities + (0.06 if above else -0.06)
+
+    found, trials = search(jumpy, Window(target, target + 0.04, slope=1.5))
+    assert target <= found <= target + 0.04
+    assert trials <= 20
+
+
 @pytest.mark.parametrize(("target", "nearest"), [(-9, 4.2), (99, 27.5)])
 def test_beyond_the_ends_the_end_is_the_nearest(target: float, nearest: float) -> None:
     with pytest.raises(Unreachable) as caught:

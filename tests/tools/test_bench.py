@@ -8,6 +8,7 @@ import pytest
 from gscompress.gaussians import ATTRIBUTES, Gaussians
 
 TOOLS = Path(__file__).parents[2] / "tools"
+QUESTIONS = ("rasterizer", "coder", "rd", "ablation", "targets", "throughput", "paper")
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,7 @@ def make_scene(n: int = 50, degree: int = 2) -> Gaussians:
 def test_the_dispatcher_names_every_question():
     command = [sys.executable, TOOLS / "bench.py"]
     done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
-    for question in ("rasterizer", "coder", "rd", "throughput"):
+    for question in QUESTIONS:
         assert f"\n  {question} " in done.stdout
     assert subprocess.run([*command, "nonsense"], capture_output=True, check=False).returncode == 2
     assert subprocess.run(command, capture_output=True, check=False).returncode == 2

@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.node_tools import NodeTools, Unavailable
 from gscompress.gaussians import Gaussians
 from gscompress.io import load
+from gscompress.io.sog import SogFormat
 
 __all__ = ["Peer", "all_peers"]
 
@@ -19,14 +20,18 @@ __all__ = ["Peer", "all_peers"]
 class Peer(Protocol):
     """A tool at one setting."""
 
-    name: str
-    """For people."""
+    family: str
+    """The tool and format: settings of one family make a curve."""
+    setting: str
+    """What its user can choose; empty where there is nothing."""
     ending: str
     """Of the file it writes."""
     note: str
     """What a reader of its numbers must know."""
     slow: bool
-    """Takes minutes for 100,000 Gaussians."""
+    """Takes minutes for 100,000 Gaussians of degree 3."""
+    ours: bool
+    """It is a format of others, but our own program writes it."""
 
     def encode(self, ply: Path, scene: Gaussians, output: Path) -> None:
         """Write ``scene``, which lies as PLY at ``ply``, to ``output``. May raise Unavailable."""
@@ -37,19 +42,31 @@ class Peer(Protocol):
         ...
 
 
-def all_peers(node: NodeTools) -> Sequence[Peer]:
-    """Every peer at every setting that is compared."""
+def all_peers(node: NodeTools, scene: Gaussians) -> Sequence[Peer]:
+    """Every peer at every setting that makes a difference for a scene."""
+    sh_bits = SPZ_SH_BITS if scene.sh_degree else ((5, 4),)
+    palettes = [p for p in SOG_PALETTES if p <= len(scene)] if scene.sh_degree else []
+    palettes = palettes or [SOG_PALETTES[0]]
     return (
-        *(Spz(node, *bits) for bits in ((5, 4), (6, 6), (8, 8), (3, 2))),
-        SplatTransform(node, ".spz"),
+        *(Spz(node, *bits) for bits in sh_bits),
+        *(OurSog(palette, slow=palette > 1 << 14) for palette in palettes),
+        *(SplatTransform(node, ".spz", version) for version in (3, 4)),
         SplatTransform(node, ".compressed.ply"),
         SplatTransform(node, ".sog", note="truncates where it should round", slow=True),
-        Gsply(".spz", note="8/8 SH bits"),
+        *(Gsply(".spz", version, note="8/8 SH bits") for version in (3, 4)),
         Gsply(".compressed.ply"),
-        Gaussforge(".spz"),
+        *(Gaussforge(".spz", version) for version in (3, 4)),
         Gaussforge(".compressed.ply", note="its encoder scrambles the SH"),
         Gaussforge(".sog", slow=True),
     )
+
+
+SPZ_SH_BITS = (
+    (1, 1), (2, 1), (3, 2), (4, 3), (5, 4), (6, 4), (6, 5), (6, 6), (7, 6), (7, 7), (8, 8),
+)  # fmt: skip
+"""SPZ's knob: bits of the harmonics of degree 1 and of the others, from 1 to 8."""
+
+SOG_PALETTES = (1 << 10, 1 << 12, 1 << 14, 1 << 16)
 
 
 @dataclass(frozen=True)
@@ -59,13 +76,15 @@ class Spz:
     node: NodeTools
     sh1_bits: int
     sh_rest_bits: int
+    family: str = "SPZ v4 (@adobe/spz)"
     ending: str = ".spz"
     note: str = ""
     slow: bool = False
+    ours: bool = False
 
     @property
-    def name(self) -> str:
-        return f"SPZ v4, SH {self.sh1_bits}/{self.sh_rest_bits} bits (@adobe/spz)"
+    def setting(self) -> str:
+        return f"SH {self.sh1_bits}/{self.sh_rest_bits} bits"
 
     def encode(self, ply: Path, scene: Gaussians, output: Path) -> None:
         self.node.install()
@@ -87,30 +106,58 @@ class Spz:
 
 
 @dataclass(frozen=True)
+class OurSog:
+    """SOG as we write it: rounded, with a codebook that is weighted by what is visible."""
+
+    palette: int
+    family: str = "SOG (gscompress convert)"
+    ending: str = ".sog"
+    note: str = "our own writer"
+    slow: bool = False
+    ours: bool = True
+
+    @property
+    def setting(self) -> str:
+        return f"palette of {self.palette}"
+
+    def encode(self, ply: Path, scene: Gaussians, output: Path) -> None:
+        SogFormat(palette=self.palette).save(scene, output)
+
+    def decode(self, path: Path) -> Gaussians:
+        return load(path)
+
+
+@dataclass(frozen=True)
 class SplatTransform:
     """PlayCanvas's command-line tool."""
 
     node: NodeTools
     ending: str
+    version: int | None = None
     note: str = ""
     slow: bool = False
+    ours: bool = False
+    setting: str = ""
 
     @property
-    def name(self) -> str:
-        return f"splat-transform {self.ending}"
+    def family(self) -> str:
+        return f"splat-transform {self.ending}{_version(self.version)}"
 
     def encode(self, ply: Path, scene: Gaussians, output: Path) -> None:
         self.node.install()
-        self._convert(ply, output)
+        flags = [] if self.version is None else ["--spz-version", str(self.version)]
+        self._convert(ply, output, *flags)
 
     def decode(self, path: Path) -> Gaussians:
         ply = path.with_name(f"{path.name}.decoded.ply")
         self._convert(path, ply)
-        return load(ply)
+        scene = load(ply)
+        ply.unlink()
+        return scene
 
-    def _convert(self, source: Path, target: Path) -> None:
+    def _convert(self, source: Path, target: Path, *flags: str) -> None:
         program = self.node.package("@playcanvas/splat-transform") / "bin" / "cli.mjs"
-        self.node.run(program, "-w", "-q", "-g", "cpu", source, target)
+        self.node.run(program, "-w", "-q", "-g", "cpu", *flags, source, target)
 
 
 @dataclass(frozen=True)
@@ -118,18 +165,21 @@ class Gsply:
     """The gsply package."""
 
     ending: str
+    version: int | None = None
     note: str = ""
     slow: bool = False
+    ours: bool = False
+    setting: str = ""
 
     @property
-    def name(self) -> str:
-        return f"gsply {self.ending}"
+    def family(self) -> str:
+        return f"gsply {self.ending}{_version(self.version)}"
 
     def encode(self, ply: Path, scene: Gaussians, output: Path) -> None:
         gsply = _module("gsply")
         data = gsply.plyread(ply)
         if self.ending == ".spz":
-            gsply.write_spz(output, data, version=4)
+            gsply.write_spz(output, data, version=self.version)
         else:
             output.write_bytes(gsply.compress_to_bytes(data))
 
@@ -152,12 +202,15 @@ class Gaussforge:
     """The gaussforge package."""
 
     ending: str
+    version: int | None = None
     note: str = ""
     slow: bool = False
+    ours: bool = False
+    setting: str = ""
 
     @property
-    def name(self) -> str:
-        return f"gaussforge {self.ending}"
+    def family(self) -> str:
+        return f"gaussforge {self.ending}{_version(self.version)}"
 
     def encode(self, ply: Path, scene: Gaussians, output: Path) -> None:
         output.write_bytes(self._convert(ply.read_bytes(), "ply", self.ending[1:]))
@@ -165,13 +218,20 @@ class Gaussforge:
     def decode(self, path: Path) -> Gaussians:
         ply = path.with_name(f"{path.name}.decoded.ply")
         ply.write_bytes(self._convert(path.read_bytes(), self.ending[1:], "ply"))
-        return load(ply)
+        scene = load(ply)
+        ply.unlink()
+        return scene
 
     def _convert(self, data: bytes, source: str, target: str) -> bytes:
-        result = _module("gaussforge").GaussForge().convert(data, source, target, spz_version=4)
+        converter = _module("gaussforge").GaussForge()
+        result = converter.convert(data, source, target, spz_version=self.version or 4)
         if "data" not in result:
             raise Unavailable(f"gaussforge: {result.get('error')}")
         return bytes(result["data"])
+
+
+def _version(version: int | None) -> str:
+    return "" if version is None else f" v{version}"
 
 
 def _module(name: str) -> Any:
