@@ -88,6 +88,15 @@ def rans_decode(
     data: bytes, count: int, contexts: NDArray[np.uint16] | None
 ) -> NDArray[np.int32]: ...
 
+# loss
+def photo_loss(
+    image: NDArray[np.float32],
+    target: NDArray[np.float32],
+    ssim_share: float,
+    gradient: NDArray[np.float32],
+    threads: int,
+) -> float: ...
+
 # rasterizer
 def simd_levels() -> list[str]: ...
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gscompress.cameras import Camera
@@ -73,6 +74,7 @@ def compress(
     target_size: int | str | None = None,
     target_psnr: float | None = None,
     max_error: Mapping[str, float] | str | None = None,
+    checkpoints: StrPath | None = None,
 ) -> Result:
     """Compress a scene.
 
@@ -92,6 +94,8 @@ def compress(
             cameras that are held out of ``cameras`` for it.
         max_error: Largest error of every Gaussian, by quantity, or a text such as "means=1mm":
             see `gscompress.rate.bounds`.
+        checkpoints: An existing folder in which long stages keep their state: the same call goes
+            on from there after an interruption, and gives the same file.
 
     Raises:
         ConfigError: The configuration is wrong.
@@ -112,7 +116,18 @@ def compress(
     goal = make_goal(
         quality=quality, target_size=target_size, target_psnr=target_psnr, max_error=max_error
     )
-    ctx = goal.prepare(Context(scene, cameras, images, device, seed, progress))
+    ctx = goal.prepare(
+        Context(
+            scene,
+            cameras,
+            images,
+            device,
+            seed,
+            progress,
+            attributes=config.attributes,
+            checkpoints=None if checkpoints is None else Path(checkpoints),
+        )
+    )
     changed = scene
     for stage in config.stages:
         begun = time.perf_counter()

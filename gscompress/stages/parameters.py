@@ -1,0 +1,91 @@
+"""Tensors being optimised, one row per Gaussian, with their Adam moments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Parameters"]
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-15
+
+
+@dataclass
+class Parameters:
+    """Raw parameters of N Gaussians and their optimiser state; rows can be added and overwritten.
+
+    Attributes:
+        values: Tensors [N, ...] by name.
+        first: Running mean of the gradients (Adam's m), one tensor per name.
+        second: Running mean of their squares (Adam's v).
+        step: Number of updates made.
+    """
+
+    values: dict[str, Tensor]
+    first: dict[str, Tensor] = field(init=False)
+    second: dict[str, Tensor] = field(init=False)
+    step: int = 0
+
+    def __post_init__(self) -> None:
+        import torch
+
+        self.first = {k: torch.zeros_like(v) for k, v in self.values.items()}
+        self.second = {k: torch.zeros_like(v) for k, v in self.values.items()}
+        for value in self.values.values():
+            value.requires_grad_(True)
+
+    def __len__(self) -> int:
+        return len(self.values["means"])
+
+    def update(self, rates: Mapping[str, float | Tensor]) -> None:
+        """One Adam step (Kingma and Ba 2015, algorithm 1) along the gradients, which it clears.
+
+        Args:
+            rates: Learning rates by name; a tensor is broadcast against the values.
+        """
+        import torch
+
+        self.step += 1
+        correction = (1 - BETA2**self.step) ** 0.5 / (1 - BETA1**self.step)
+        with torch.no_grad():
+            for name, value in self.values.items():
+                gradient = value.grad
+                if gradient is None:
+                    continue
+                m, v, rate = self.first[name], self.second[name], rates[name]
+                m.lerp_(gradient, 1 - BETA1)
+                v.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
+                scale = v.sqrt().add_(EPSILON)
+                if isinstance(rate, float):
+                    value.addcdiv_(m, scale, value=-rate * correction)
+                else:
+                    value.addcmul_(torch.div(m, scale, out=scale), rate, value=-correction)
+                value.grad = None
+
+    def copy_rows(self, source: Tensor, target: Tensor) -> None:
+        """Overwrite the rows ``target`` by the rows ``source``; both forget their moments."""
+        import torch
+
+        with torch.no_grad():
+            for name, value in self.values.items():
+                value[target] = value[source]
+                for moments in (self.first[name], self.second[name]):
+                    moments[source] = 0
+                    moments[target] = 0
+
+    def append_rows(self, source: Tensor) -> Tensor:
+        """Add copies of the rows ``source`` at the end, without moments; the new row numbers."""
+        import torch
+
+        count = len(self)
+        for name, value in self.values.items():
+            grown = torch.cat([value.detach(), value.detach()[source]])
+            self.values[name] = grown.requires_grad_(True)
+            for moments in (self.first, self.second):
+                blank = torch.zeros_like(grown[count:])
+                moments[name] = torch.cat([moments[name], blank])
+        return torch.arange(count, len(self))
