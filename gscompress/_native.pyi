@@ -93,6 +93,7 @@ def photo_loss(
     image: NDArray[np.float32],
     target: NDArray[np.float32],
     ssim_share: float,
+    softness: float,
     gradient: NDArray[np.float32],
     threads: int,
 ) -> float: ...

@@ -28,15 +28,20 @@ class PhotoLoss:
 
     Attributes:
         ssim_share: Weight of 1 - SSIM; L1 has the rest.
+        softness: L1 of a difference d is sqrt(d^2 + softness^2) - softness (Charbonnier et al.
+            1994): for differences well below this, least squares, which is what PSNR measures.
         threads: Of the native core.
     """
 
     ssim_share: float = 0.2
+    softness: float = 0.0
     threads: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.ssim_share <= 1:
             raise InputError("PhotoLoss", "ssim_share", found=self.ssim_share, expected="0 to 1")
+        if not self.softness >= 0:
+            raise InputError("PhotoLoss", "softness", found=self.softness, expected="0 or more")
 
     def __call__(self, image: Tensor, target: Tensor) -> Tensor:  # [H, W, 3] each -> []
         """The loss; differentiable by ``image``.
@@ -54,12 +59,18 @@ class PhotoLoss:
                 expected=f"two images [H, W, 3], H and W at least {size}",
             )
         if image.device.type == "cpu" and image.dtype == torch.float32:
-            loss: Tensor = _native_loss().apply(image, target, self.ssim_share, self.threads)
+            loss: Tensor = _native_loss().apply(image, target, self)
             return loss
-        absolute = (image - target).abs().mean()
+        absolute = self._absolute(image - target).mean()
         if self.ssim_share == 0:
             return absolute
         return (1 - self.ssim_share) * absolute + self.ssim_share * (1 - _ssim(image, target))
+
+    def _absolute(self, difference: Tensor) -> Tensor:
+        if self.softness == 0:  # the root has no gradient at 0
+            return difference.abs()
+        square = difference.square()
+        return square / ((square + self.softness**2).sqrt() + self.softness)
 
 
 @cache
@@ -70,18 +81,20 @@ def _native_loss() -> Any:
 
     class NativeLoss(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, image: Tensor, target: Tensor, share: float, threads: int) -> Tensor:
+        def forward(ctx: Any, image: Tensor, target: Tensor, loss: PhotoLoss) -> Tensor:
             gradient = torch.empty(image.shape)
             pictures = (tensor.detach().contiguous().numpy() for tensor in (image, target))
-            loss = _native.photo_loss(*pictures, share, gradient.numpy(), threads)
+            value = _native.photo_loss(
+                *pictures, loss.ssim_share, loss.softness, gradient.numpy(), loss.threads
+            )
             ctx.save_for_backward(gradient)
-            return torch.tensor(loss)
+            return torch.tensor(value)
 
         @staticmethod
         @once_differentiable
-        def backward(ctx: Any, by_loss: Tensor) -> tuple[Tensor, None, None, None]:
+        def backward(ctx: Any, by_loss: Tensor) -> tuple[Tensor, None, None]:
             (gradient,) = ctx.saved_tensors
-            return gradient.mul_(by_loss), None, None, None
+            return gradient.mul_(by_loss), None, None
 
     return NativeLoss
 

@@ -8,6 +8,7 @@ STAGES = Registry(
     "stage",
     "gscompress.stages",
     {
+        "distill": "gscompress.stages.distill:Distill",
         "finetune": "gscompress.stages.finetune:Finetune",
     },
 )

@@ -83,6 +83,8 @@ class Finetune(Stage):
         pseudo: Pseudo-views per training camera (renders only).
         jitter: How far pseudo-views are moved; see `gscompress.pseudo_views`.
         ssim_share: Weight of SSIM in the loss.
+        softness: Differences well below this count by their squares, as PSNR has them; larger ones
+            by their size. 0 is the loss as published.
         rates: First learning rates.
         decay: How they fall.
         last_rate: Last learning rates, as a share of the first.
@@ -102,6 +104,7 @@ class Finetune(Stage):
     pseudo: float = 0.5
     jitter: float = 0.01
     ssim_share: float = 0.2
+    softness: float = 0.0
     rates: Rates = Rates()
     decay: Literal["cosine", "exponential"] = "cosine"
     last_rate: float = 0.1
@@ -115,7 +118,7 @@ class Finetune(Stage):
         for name in ("steps", "requantize", "check_views", "patience", "cache"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
-        for name in ("seconds", "pseudo", "jitter"):
+        for name in ("seconds", "pseudo", "jitter", "softness"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
         for name in ("scale", "last_rate"):
@@ -171,7 +174,7 @@ class Finetune(Stage):
             seconds=self.seconds,
             decay=self.decay,
             last_rate=self.last_rate,
-            loss=PhotoLoss(self.ssim_share, threads),
+            loss=PhotoLoss(self.ssim_share, self.softness, threads),
             requantize=self.requantize or self.steps,
             check_every=self.check_every,
             patience=self.patience,
