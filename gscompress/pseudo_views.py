@@ -52,11 +52,10 @@ def pseudo_views(
         )
     rng = np.random.default_rng([seed, 0x9E3779])
     spread = jitter * camera_extent(cameras)
-    bases = np.concatenate(
-        [rng.permutation(len(cameras)) for _ in range(-(-count // len(cameras)))] or [np.zeros(0)]
-    )
+    rounds = range(-(-count // len(cameras)))
+    bases = [base for _ in rounds for base in rng.permutation(len(cameras)).tolist()]
     views = []
-    for i, base in enumerate(bases[:count].astype(int)):
+    for i, base in enumerate(bases[:count]):
         name, camera = f"pseudo_{i:04d}", cameras[base]
         # Spread evenly over the numbers, so that every prefix has its share.
         if len(cameras) > 1 and int((i + 1) * interpolated) > int(i * interpolated):

@@ -83,9 +83,13 @@ def _native_loss() -> Any:
         @staticmethod
         def forward(ctx: Any, image: Tensor, target: Tensor, loss: PhotoLoss) -> Tensor:
             gradient = torch.empty(image.shape)
-            pictures = (tensor.detach().contiguous().numpy() for tensor in (image, target))
             value = _native.photo_loss(
-                *pictures, loss.ssim_share, loss.softness, gradient.numpy(), loss.threads
+                image.detach().contiguous().numpy(),
+                target.detach().contiguous().numpy(),
+                loss.ssim_share,
+                loss.softness,
+                gradient.numpy(),
+                loss.threads,
             )
             ctx.save_for_backward(gradient)
             return torch.tensor(value)
@@ -115,4 +119,5 @@ def _ssim(image: Tensor, target: Tensor) -> Tensor:  # [H, W, 3] each -> []
     both, squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
     luminance = (2 * both + C1) / (squares + C1)
     structure = (2 * (product - both) + C2) / (power - squares + C2)
-    return (luminance * structure).mean()
+    similarity: Tensor = (luminance * structure).mean()
+    return similarity

@@ -75,7 +75,7 @@ def load(path: Path, identity: str, parameters: Parameters) -> State:
     import torch
 
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         found = str(arrays["identity"])
     except Exception as error:  # zipfile and numpy raise many kinds

@@ -15,6 +15,8 @@ from gscompress.stages.harmonics import refit
 
 __all__ = ["Distill"]
 
+_MEANS_AND_COLOURS = Rates(scales=0.0, quats=0.0, opacities=0.0)
+
 
 @dataclass(frozen=True)
 class Distill(Stage):
@@ -50,7 +52,7 @@ class Distill(Stage):
     pseudo: float = 2.0
     jitter: float = 0.01
     scale: float = 1.0
-    rates: Rates = Rates(scales=0.0, quats=0.0, opacities=0.0)
+    rates: Rates = _MEANS_AND_COLOURS
 
     def __post_init__(self) -> None:
         if not 0 <= self.sh_degree <= 4:
@@ -105,4 +107,5 @@ class Distill(Stage):
             jitter=self.jitter,
             rates=self.rates,
             requantize=0,
+            check_views=0,  # the closed form was fitted to them: nothing beats it there
         )

@@ -42,7 +42,7 @@ class Rates:
     quats: float = 1e-3
     opacities: float = 1e-2
     sh0: float = 2.5e-3
-    shN: float = 5e-4  # noqa: N815 (the field's name for them)
+    shN: float = 5e-4
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -209,4 +209,3 @@ def _divide(count: int, wanted: int) -> tuple[list[int], list[int]]:
     checks = min(wanted, count // 8)
     checked = {int((i + 0.5) * count / checks) for i in range(checks)}
     return sorted(checked), [i for i in range(count) if i not in checked]
-

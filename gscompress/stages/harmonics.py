@@ -68,7 +68,7 @@ def refit(
         The coefficients, and the squared error of the images that is left.
     """
     n, before = sh.shape[:2]
-    out, left = np.ascontiguousarray(sh[:, :terms]), np.zeros(n)
+    out, left = sh[:, :terms].copy(), np.zeros(n)
     if terms >= before:
         return out, left
     for begin in range(0, n, _BLOCK):

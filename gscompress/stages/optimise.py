@@ -36,11 +36,11 @@ class Plan:
 
     Attributes:
         rates: First learning rate of every attribute; "sh0" and "shN" apart; means in world units.
+        loss: What is made small.
         steps: Number of steps, one view each.
         seconds: Time after which to stop; 0 for no limit.
         decay: How the rates fall.
         last_rate: Last learning rates, as a share of the first.
-        loss: What is made small.
         requantize: Steps after which to ask the quantizer anew.
         check_every: Steps between two looks at the check views, at which the state is saved.
         patience: Looks without improvement after which to stop; 0 to go on.
@@ -48,11 +48,11 @@ class Plan:
     """
 
     rates: Mapping[str, float]
+    loss: PhotoLoss
     steps: int
     seconds: float = 0.0
     decay: Literal["cosine", "exponential"] = "cosine"
     last_rate: float = 0.1
-    loss: PhotoLoss = PhotoLoss()
     requantize: int = 50
     check_every: int = 100
     patience: int = 0

@@ -100,6 +100,7 @@ def test_beats_truncation_at_held_out_views(
 
 
 def test_tolerance_zeroes_what_does_not_show(context: Context, cameras: list[Camera]) -> None:
+    before = context.scene.sh.copy()
     shares, psnrs = [], []
     for tolerance in (0.0, 0.03, 0.15):
         fitted = Distill(sh_degree=2, tolerance=tolerance).apply(context.scene, context)
@@ -108,6 +109,7 @@ def test_tolerance_zeroes_what_does_not_show(context: Context, cameras: list[Cam
         psnrs.append(quality(fitted, cameras[1::2], context))
         flat = np.all(fitted.sh[:, 1:4] == 0, axis=(1, 2))
         assert np.all(fitted.sh[flat, 4:] == 0)  # never a higher band without the lower ones
+    assert np.array_equal(context.scene.sh, before)
     assert shares[0] == 0
     assert 0.05 < shares[1] < shares[2] - 0.1
     assert psnrs[0] > psnrs[1] > psnrs[2] > 25
@@ -115,11 +117,13 @@ def test_tolerance_zeroes_what_does_not_show(context: Context, cameras: list[Cam
 
 def test_iterations_beat_the_closed_form(context: Context, cameras: list[Camera]) -> None:
     pytest.importorskip("torch", reason="gradients need torch")
-    closed = Distill(sh_degree=1)
-    both = dataclasses.replace(closed, steps=80)
+    closed = Distill(sh_degree=0)
     held_out = cameras[1::2]
-    start, end = (s.apply(context.scene, context) for s in (closed, both))
-    assert quality(end, held_out, context) > quality(start, held_out, context) + 0.5
+    start, end = (
+        stage.apply(context.scene, context)
+        for stage in (closed, dataclasses.replace(closed, steps=80))
+    )
+    assert quality(end, held_out, context) > quality(start, held_out, context) + 0.05
     assert np.array_equal(end.opacity_logits, start.opacity_logits)
     assert np.array_equal(end.log_scales, start.log_scales)
 

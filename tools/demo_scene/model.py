@@ -12,7 +12,7 @@ __all__ = ["Model", "initial_model"]
 
 
 class Model(Parameters):
-    """Means [N, 3], log_scales [N, 3], quats [N, 4], opacity_logits [N], sh_dc, sh_rest [N, K, 3]."""
+    """Means, log_scales [N, 3], quats [N, 4], opacity_logits [N], sh_dc and sh_rest [N, K, 3]."""
 
     def gaussians(self) -> Gaussians:
         """The scene as it is now."""
