@@ -37,12 +37,12 @@ class Rates:
         shN: Of the others.
     """
 
-    means: float = 1.6e-5
-    scales: float = 2.5e-3
-    quats: float = 1e-3
-    opacities: float = 1e-2
-    sh0: float = 2.5e-3
-    shN: float = 5e-4
+    means: float = 2.5e-5
+    scales: float = 5e-3
+    quats: float = 1.5e-3
+    opacities: float = 1.5e-2
+    sh0: float = 4e-3
+    shN: float = 4e-4
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -86,6 +86,8 @@ class Finetune(Stage):
         softness: Differences well below this count by their squares, as PSNR has them; larger ones
             by their size. 0 is the loss as published.
         rates: First learning rates.
+        damping: Of Adam, for parameters that hardly matter; 0 is Adam as published. See
+            `gscompress.stages.parameters.Parameters`.
         decay: How they fall.
         last_rate: Last learning rates, as a share of the first.
         requantize: Steps after which the quantizers' offsets are found anew; 0 trains without
@@ -104,8 +106,9 @@ class Finetune(Stage):
     pseudo: float = 0.5
     jitter: float = 0.01
     ssim_share: float = 0.2
-    softness: float = 0.0
+    softness: float = 0.02
     rates: Rates = Rates()
+    damping: float = 0.5
     decay: Literal["cosine", "exponential"] = "cosine"
     last_rate: float = 0.1
     requantize: int = 100
@@ -118,7 +121,7 @@ class Finetune(Stage):
         for name in ("steps", "requantize", "check_views", "patience", "cache"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
-        for name in ("seconds", "pseudo", "jitter", "softness"):
+        for name in ("seconds", "pseudo", "jitter", "softness", "damping"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
         for name in ("scale", "last_rate"):
@@ -172,6 +175,7 @@ class Finetune(Stage):
             rates=self.rates.by_attribute(extent),
             steps=self.steps,
             seconds=self.seconds,
+            damping=self.damping,
             decay=self.decay,
             last_rate=self.last_rate,
             loss=PhotoLoss(self.ssim_share, self.softness, threads),
@@ -190,7 +194,9 @@ class Finetune(Stage):
         for views in (learned, checked):
             if photos:
                 assert ctx.images is not None  # _uses_photos has seen them
-                part = photo_targets(ctx.images, views, cameras, renderer, self.scale, room)
+                part = photo_targets(
+                    ctx.images, views, cameras, ctx.scene, renderer, self.scale, room
+                )
             else:
                 chosen = [cameras[i] for i in views]
                 if views is learned:

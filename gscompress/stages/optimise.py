@@ -41,6 +41,7 @@ class Plan:
         seconds: Time after which to stop; 0 for no limit.
         decay: How the rates fall.
         last_rate: Last learning rates, as a share of the first.
+        damping: Of Adam; see `gscompress.stages.parameters.Parameters`.
         requantize: Steps after which to ask the quantizer anew.
         check_every: Steps between two looks at the check views, at which the state is saved.
         patience: Looks without improvement after which to stop; 0 to go on.
@@ -53,6 +54,7 @@ class Plan:
     seconds: float = 0.0
     decay: Literal["cosine", "exponential"] = "cosine"
     last_rate: float = 0.1
+    damping: float = 0.0
     requantize: int = 50
     check_every: int = 100
     patience: int = 0
@@ -116,7 +118,7 @@ class Optimiser:
             name: torch.from_numpy(getattr(self.scene, name).copy()).to(device)
             for name in ATTRIBUTES
         }
-        self._parameters = Parameters(values)
+        self._parameters = Parameters(values, damping=self.plan.damping)
         self._offsets: dict[str, Tensor] = {}
         self._best, self._misses, self._loss = self.scene, 0, math.nan
         self._identity = checkpoint.identity(self.scene, self.plan, self.train.cameras)

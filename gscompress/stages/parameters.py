@@ -23,12 +23,16 @@ class Parameters:
         first: Running mean of the gradients (Adam's m), one tensor per name.
         second: Running mean of their squares (Adam's v).
         step: Number of updates made.
+        damping: What is added to every denominator, as a share of its mean over the tensor. Adam
+            moves a parameter that hardly matters as far as any other, with the noise of single
+            views; a scene that is nearly right already loses more by that than it gains. 0 is Adam.
     """
 
     values: dict[str, Tensor]
     first: dict[str, Tensor] = field(init=False)
     second: dict[str, Tensor] = field(init=False)
     step: int = 0
+    damping: float = 0.0
 
     def __post_init__(self) -> None:
         import torch
@@ -59,7 +63,9 @@ class Parameters:
                 m, v, rate = self.first[name], self.second[name], rates[name]
                 m.lerp_(gradient, 1 - BETA1)
                 v.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-                scale = v.sqrt().add_(EPSILON)
+                scale = v.sqrt()
+                calm = self.damping * float(scale.mean()) if self.damping else 0.0
+                scale.add_(EPSILON + calm)
                 if isinstance(rate, float):
                     value.addcdiv_(m, scale, value=-rate * correction)
                 else:

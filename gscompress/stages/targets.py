@@ -72,18 +72,25 @@ def photo_targets(
     images: Sequence[Array],
     views: Sequence[int],
     cameras: Sequence[Camera],
+    teacher: Gaussians,
     renderer: Renderer,
     scale: float,
     room: int,
 ) -> Targets:
     """Photos.
 
+    A render of fewer pixels is no smaller photo: every Gaussian is widened by the same part of a
+    pixel, whatever its size, and a scene fitted to averaged photos is wrong at full size. So where
+    the sides are scaled, a target is the teacher's small render plus the average over areas of what
+    the photo differs from its full one.
+
     Args:
         images: The photos of all cameras.
         views: Numbers of those wanted.
         cameras: All cameras.
-        renderer: Says where the pictures have to be.
-        scale: Of their sides; smaller ones are averages over areas.
+        teacher: The input scene.
+        renderer: Renders it, and says where the pictures have to be.
+        scale: Of the sides of the views.
         room: As for Targets.
     """
     import torch
@@ -93,14 +100,15 @@ def photo_targets(
     small = [scaled_camera(camera, scale) for camera in fitted]
 
     def draw(view: int) -> Tensor:
-        camera, picture = small[view], torch.from_numpy(images[views[view]].copy())
-        if picture.shape[:2] != (camera.height, camera.width):
-            planes = picture.permute(2, 0, 1)[None]
-            planes = torch.nn.functional.interpolate(
-                planes, (camera.height, camera.width), mode="area"
-            )
-            picture = planes[0].permute(1, 2, 0).contiguous()
-        return picture.to(device)
+        camera, photo = small[view], images[views[view]]
+        if photo.shape[:2] == (camera.height, camera.width):
+            return torch.from_numpy(photo.copy()).to(device)
+        change = torch.from_numpy(photo - renderer.render(teacher, fitted[view]).image)
+        average = torch.nn.functional.interpolate(
+            change.permute(2, 0, 1)[None], (camera.height, camera.width), mode="area"
+        )
+        picture = torch.from_numpy(renderer.render(teacher, camera).image)
+        return (picture + average[0].permute(1, 2, 0)).to(device)
 
     return Targets(small, draw, room)
 

@@ -1,0 +1,66 @@
+"""Adam on rows that come and go."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="optimising needs torch")
+
+from gscompress.stages.parameters import Parameters  # noqa: E402
+
+
+def noisy(value: torch.Tensor, step: int) -> torch.Tensor:
+    return value * 0.3 + torch.randn(value.shape, generator=torch.Generator().manual_seed(step))
+
+
+def test_is_adam() -> None:
+    start = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    ours = Parameters({"means": start.clone()})
+    theirs = start.clone().requires_grad_(True)
+    adam = torch.optim.Adam([theirs], lr=0.02, eps=1e-15)
+    for step in range(20):
+        ours.values["means"].grad = noisy(ours.values["means"].detach(), step)
+        theirs.grad = noisy(theirs.detach(), step)
+        ours.update({"means": 0.02})
+        adam.step()
+    assert ours.step == 20
+    torch.testing.assert_close(ours.values["means"], theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_rates_of_columns() -> None:
+    one, many = (Parameters({"means": torch.zeros(4, 2)}) for _ in range(2))
+    for parameters, rate in ((one, 0.1), (many, torch.tensor([[0.1, 0.0]]))):
+        parameters.values["means"].grad = torch.ones(4, 2)
+        parameters.update({"means": rate})
+    assert torch.allclose(one.values["means"], torch.tensor(-0.1))
+    assert torch.equal(many.values["means"][:, 0], one.values["means"][:, 0])
+    assert torch.equal(many.values["means"][:, 1], torch.zeros(4))
+
+
+def test_damping_keeps_still_what_hardly_matters() -> None:
+    gradient = torch.tensor([[1.0], [1e-4]])
+    moved = []
+    for damping in (0.0, 0.5):
+        parameters = Parameters({"means": torch.zeros(2, 1)}, damping=damping)
+        parameters.values["means"].grad = gradient
+        parameters.update({"means": 0.1})
+        moved.append(parameters.values["means"].detach().abs()[:, 0])
+    assert moved[0].tolist() == pytest.approx([0.1, 0.1], rel=1e-4)
+    assert moved[1].tolist() == pytest.approx([0.1 / 1.25, 0.1 * 1e-4 / 0.25], rel=1e-3)
+
+
+def test_rows_are_copied_and_added_without_moments() -> None:
+    parameters = Parameters({"means": torch.arange(6.0).reshape(3, 2)})
+    parameters.values["means"].grad = torch.ones(3, 2)
+    parameters.update({"means": 0.1})
+    parameters.copy_rows(torch.tensor([0]), torch.tensor([2]))
+    new = parameters.append_rows(torch.tensor([1]))
+    values = parameters.values["means"]
+    assert (len(parameters), new.tolist()) == (4, [3])
+    assert torch.equal(values[2], values[0])
+    assert torch.equal(values[3], values[1])
+    for moments in (parameters.first["means"], parameters.second["means"]):
+        assert (moments != 0).any(dim=1).tolist() == [False, True, False, False]
+    parameters.values["means"].grad = torch.ones(4, 2)
+    parameters.update({"means": 0.1})
+    assert parameters.step == 2
