@@ -14,17 +14,19 @@ def noisy(value: torch.Tensor, step: int) -> torch.Tensor:
 
 
 def test_is_adam() -> None:
+    """Against the algorithm as it is printed (Kingma and Ba 2015, algorithm 1)."""
     start = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
-    ours = Parameters({"means": start.clone()})
-    theirs = start.clone().requires_grad_(True)
-    adam = torch.optim.Adam([theirs], lr=0.02, eps=1e-15)
-    for step in range(20):
-        ours.values["means"].grad = noisy(ours.values["means"].detach(), step)
-        theirs.grad = noisy(theirs.detach(), step)
-        ours.update({"means": 0.02})
-        adam.step()
-    assert ours.step == 20
-    torch.testing.assert_close(ours.values["means"], theirs, rtol=1e-4, atol=1e-5)
+    parameters = Parameters({"means": start.clone()})
+    value, m, v = start.double(), torch.zeros(5, 3), torch.zeros(5, 3)
+    for step in range(1, 21):
+        gradient = noisy(value.float(), step).double()
+        parameters.values["means"].grad = gradient.float()
+        parameters.update({"means": 0.02})
+        m = 0.9 * m + 0.1 * gradient
+        v = 0.999 * v + 0.001 * gradient**2
+        value = value - 0.02 * (m / (1 - 0.9**step)) / (v / (1 - 0.999**step)).sqrt()
+    assert parameters.step == 20
+    torch.testing.assert_close(parameters.values["means"].double(), value, rtol=1e-4, atol=1e-5)
 
 
 def test_rates_of_columns() -> None:
