@@ -103,6 +103,20 @@ def photo_loss(
     threads: int,
 ) -> float: ...
 
+# optimise
+def adam_step(
+    values: NDArray[np.float32],
+    gradients: NDArray[np.float32],
+    first: NDArray[np.float32],
+    second: NDArray[np.float32],
+    rates: NDArray[np.float32],
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    damping: float,
+    threads: int,
+) -> None: ...
+
 # rasterizer
 def simd_levels() -> list[str]: ...
 

@@ -6,6 +6,7 @@ void bind_context(nanobind::module_& m);
 void bind_entropy(nanobind::module_& m);
 void bind_geometry(nanobind::module_& m);
 void bind_loss(nanobind::module_& m);
+void bind_optimise(nanobind::module_& m);
 namespace raster {
 void bind_rasterizer(nanobind::module_& m);
 }
@@ -17,5 +18,6 @@ NB_MODULE(_native, m) {
   gscompress::bind_entropy(m);
   gscompress::bind_geometry(m);
   gscompress::bind_loss(m);
+  gscompress::bind_optimise(m);
   gscompress::raster::bind_rasterizer(m);
 }

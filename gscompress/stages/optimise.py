@@ -118,7 +118,9 @@ class Optimiser:
             name: torch.from_numpy(getattr(self.scene, name).copy()).to(device)
             for name in ATTRIBUTES
         }
-        self._parameters = Parameters(values, damping=self.plan.damping)
+        self._parameters = Parameters(
+            values, damping=self.plan.damping, threads=getattr(self.renderer, "threads", 1)
+        )
         self._offsets: dict[str, Tensor] = {}
         self._best, self._misses, self._loss = self.scene, 0, math.nan
         self._identity = checkpoint.identity(self.scene, self.plan, self.train.cameras)

@@ -29,6 +29,22 @@ def test_is_adam() -> None:
     torch.testing.assert_close(parameters.values["means"].double(), value, rtol=1e-4, atol=1e-5)
 
 
+def test_threads_change_no_bit() -> None:
+    """More rows than are summed at a time; and torch, in double precision, says the same."""
+    start, gradient = torch.randn(2, 5000, 4, 3, generator=torch.Generator().manual_seed(0))
+    moved = []
+    for threads in (1, 3):
+        parameters = Parameters({"means": start.clone()}, damping=0.7, threads=threads)
+        parameters.values["means"].grad = gradient
+        parameters.update({"means": torch.linspace(0.01, 0.04, 4)[None, :, None]})
+        moved.append(parameters.values["means"].detach())
+    assert torch.equal(*moved)
+    scale = gradient.double().abs()
+    rate = torch.linspace(0.01, 0.04, 4, dtype=torch.float64)[:, None]
+    expected = start - rate * gradient / (scale + 0.7 * scale.mean())
+    torch.testing.assert_close(moved[0].double(), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_rates_of_columns() -> None:
     one, many = (Parameters({"means": torch.zeros(4, 2)}) for _ in range(2))
     for parameters, rate in ((one, 0.1), (many, torch.tensor([[0.1, 0.0]]))):
