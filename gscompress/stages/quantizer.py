@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gscompress.codecs.base import StreamWriter
+from gscompress.codecs.base import Decoded, StreamReader, StreamWriter
 from gscompress.codecs.guidance import Guidance
-from gscompress.codecs.scene import arrange, encode_scene
+from gscompress.codecs.scene import arrange, decode_scene, encode_scene
 from gscompress.entropy.base import Planes, Side, Symbols
 from gscompress.gaussians import ATTRIBUTES, Array, Gaussians
 from gscompress.importance.scores import look
@@ -68,8 +68,11 @@ class CodecQuantizer(Quantizer):
         two sets of parameters cannot be subtracted.
         """
         arranged, guidance, levels = arrange(scene, self.guidance, self.codecs)
-        streams = StreamWriter(_Nothing(), levels)
-        decoded = encode_scene(arranged, guidance, self.codecs, streams)
+        streams = StreamWriter(_Plain(), levels)
+        encode_scene(arranged, guidance, self.codecs, streams)
+        reader = StreamReader(_Plain(), streams.chunks, "the scene being optimised", levels)
+        context = Decoded(len(scene), scene.sh_degree, scene.mode, levels=levels)
+        decoded = decode_scene(context, self.codecs, reader)
         order = self._order(scene)
         own = scene.select(order)
         same = np.abs(np.sum(arranged.quats * own.unit_quats, axis=1)) > 1 - 1e-4
@@ -90,16 +93,21 @@ class CodecQuantizer(Quantizer):
         return np.arange(len(scene))
 
 
-class _Nothing:
-    """A coder that writes nothing: encoders know what will be decoded without it."""
+class _Plain:
+    """A coder that keeps integers as they are; of a scene in one level."""
 
     def encode(self, symbols: Symbols) -> bytes:
-        return b""
+        return symbols.values.astype(np.int32).tobytes()
 
     def decode(
         self, data: bytes, count: int, contexts: NDArray[np.uint16] | None = None
     ) -> NDArray[np.int32]:
-        raise NotImplementedError("nothing was written")
+        return np.frombuffer(data, np.int32)
 
     def encode_planes(self, values: NDArray[np.int32], planes: Planes, side: Side) -> list[bytes]:
-        return [b""] * len(side.levels)
+        return [np.ascontiguousarray(values, np.int32).tobytes()]
+
+    def decode_planes(
+        self, parts: Sequence[bytes], planes: Planes, side: Side
+    ) -> NDArray[np.int32]:
+        return np.frombuffer(parts[0], np.int32).reshape(len(planes), len(side))
