@@ -111,7 +111,7 @@ class Finetune(Stage):
     damping: float = 0.5
     decay: Literal["cosine", "exponential"] = "cosine"
     last_rate: float = 0.1
-    requantize: int = 100
+    requantize: int = 50
     check_views: int = 6
     check_every: int = 100
     patience: int = 4
