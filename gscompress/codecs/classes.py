@@ -23,6 +23,8 @@ _PLANES = Planes(partners=(-1,))
 _MIDDLE = 8
 _GUESS = struct.Struct("<5d")
 """Centre (3), spread, middle of a guess."""
+_LARGEST = 1e78
+"""About the square of the largest float32."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ class _Guess:
     def from_bytes(cls, data: bytes) -> _Guess | None:
         """What ``to_bytes`` wrote; None for numbers that make no sense."""
         numbers = _GUESS.unpack(data)
-        if not np.isfinite(numbers).all() or numbers[3] <= 0:
+        if not (np.abs(numbers) <= _LARGEST).all() or numbers[3] <= 0:
             return None
         return cls(numbers[:3], *numbers[3:])
 
