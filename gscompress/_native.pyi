@@ -97,6 +97,30 @@ def rans_decode(
     data: bytes, count: int, contexts: NDArray[np.uint16] | None
 ) -> NDArray[np.int32]: ...
 
+# loss
+def photo_loss(
+    image: NDArray[np.float32],
+    target: NDArray[np.float32],
+    ssim_share: float,
+    softness: float,
+    gradient: NDArray[np.float32],
+    threads: int,
+) -> float: ...
+
+# optimise
+def adam_step(
+    values: NDArray[np.float32],
+    gradients: NDArray[np.float32],
+    first: NDArray[np.float32],
+    second: NDArray[np.float32],
+    rates: NDArray[np.float32],
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    damping: float,
+    threads: int,
+) -> None: ...
+
 # rasterizer
 def simd_levels() -> list[str]: ...
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gscompress.cameras import Camera
@@ -74,6 +75,7 @@ def compress(
     target_psnr: float | None = None,
     max_error: Mapping[str, float] | str | None = None,
     control: Sequence[Camera] = (),
+    checkpoints: StrPath | None = None,
 ) -> Result:
     """Compress a scene.
 
@@ -95,6 +97,8 @@ def compress(
             see `gscompress.rate.bounds`.
         control: The views at which ``target_psnr`` shall hold; they decide that and nothing else.
             Without them a third of ``cameras`` is held out of everything else to stand for them.
+        checkpoints: An existing folder in which long stages keep their state: the same call goes
+            on from there after an interruption, and gives the same file.
 
     Raises:
         ConfigError: The configuration is wrong.
@@ -115,7 +119,19 @@ def compress(
     goal = make_goal(
         quality=quality, target_size=target_size, target_psnr=target_psnr, max_error=max_error
     )
-    ctx = goal.prepare(Context(scene, cameras, images, device, seed, progress, control=control))
+    ctx = goal.prepare(
+        Context(
+            scene,
+            cameras,
+            images,
+            device,
+            seed,
+            progress,
+            control=control,
+            attributes=config.attributes,
+            checkpoints=None if checkpoints is None else Path(checkpoints),
+        )
+    )
     changed = scene
     for stage in config.stages:
         begun = time.perf_counter()

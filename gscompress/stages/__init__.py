@@ -4,4 +4,11 @@ from gscompress.registry import Registry
 
 __all__ = ["STAGES"]
 
-STAGES = Registry("stage", "gscompress.stages", {})
+STAGES = Registry(
+    "stage",
+    "gscompress.stages",
+    {
+        "distill": "gscompress.stages.distill:Distill",
+        "finetune": "gscompress.stages.finetune:Finetune",
+    },
+)

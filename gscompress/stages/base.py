@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from gscompress.cameras import Camera
 from gscompress.gaussians import Array, Gaussians
@@ -48,6 +49,8 @@ class Context:
         progress: Told how far the work is, if anybody wants to know.
         log: The results of the stages that have run, in order.
         control: Views that only measure what comes out; ``cameras`` has none of them.
+        attributes: The codecs by attribute group, for stages that care how the scene will be coded.
+        checkpoints: Folder in which long stages keep their state, to go on after an interruption.
     """
 
     scene: Gaussians
@@ -58,6 +61,8 @@ class Context:
     progress: Progress | None = None
     log: list[StageResult] = field(default_factory=list)
     control: Sequence[Camera] = ()
+    attributes: Mapping[str, Any] | None = None
+    checkpoints: Path | None = None
 
     @cached_property
     def cameras(self) -> Sequence[Camera]:
@@ -74,6 +79,12 @@ class Context:
         from gscompress.render import get_renderer
 
         return get_renderer(self.device)
+
+    def checkpoint_path(self, name: str) -> Path | None:
+        """Where the stage that is running now keeps its state, if it shall."""
+        if self.checkpoints is None:
+            return None
+        return self.checkpoints / f"{len(self.log)}_{name}.npz"
 
     def step(self, what: str) -> Callable[[int, int], None] | None:
         """A callback (steps done, steps in all) for one piece of work."""

@@ -7,11 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the trainer needs torch")
 
-from skimage.metrics import structural_similarity  # noqa: E402
-
 from gscompress.render.cpu import CpuRenderer  # noqa: E402
 from tools.demo_scene import rig  # noqa: E402
-from tools.demo_scene.losses import PhotoLoss, Target, blur  # noqa: E402
 from tools.demo_scene.mcmc import Sampler, rotation_matrices  # noqa: E402
 from tools.demo_scene.model import Model, initial_model  # noqa: E402
 from tools.demo_scene.pictures import render_picture  # noqa: E402
@@ -21,29 +18,6 @@ from tools.demo_scene.trainer import Config, View, mean_psnr, train  # noqa: E40
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-class TestLoss:
-    def test_is_l1_and_ssim(self) -> None:
-        a, b = torch.rand(2, 40, 50, 3, generator=generator())
-        b = 0.7 * a + 0.3 * b
-        similarity = structural_similarity(
-            a.double().numpy(),
-            b.double().numpy(),
-            channel_axis=2,
-            data_range=1.0,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-            full=True,
-        )[1][5:-5, 5:-5].mean()
-        expected = 0.8 * float((a - b).abs().mean()) + 0.2 * (1 - similarity)
-        assert float(PhotoLoss()(a, Target.of(b))) == pytest.approx(expected, rel=1e-5)
-        assert float(PhotoLoss()(b, Target.of(b))) == pytest.approx(0, abs=1e-6)
-
-    def test_gradient_of_blur(self) -> None:
-        planes = torch.rand(2, 14, 13, dtype=torch.float64, generator=generator())
-        assert torch.autograd.gradcheck(blur, planes.requires_grad_(True))
 
 
 class TestSampler:

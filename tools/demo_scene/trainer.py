@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gscompress.cameras import Camera
+from gscompress.metrics.photo_loss import PhotoLoss
 
-from .losses import PhotoLoss, Target
 from .mcmc import Sampler
 from .model import Model, initial_model
 
@@ -116,7 +116,7 @@ def train(
     generator = torch.Generator().manual_seed(config.seed)
     model = initial_model(points, colours, config.sh_degree, generator)
     sampler = Sampler(config.budget)
-    loss_of = PhotoLoss()
+    loss_of = PhotoLoss(threads=getattr(renderer, "threads", 1))
     coarse = int(config.coarse_share * config.steps)
     stage = prepare([view.halved() for view in views] if coarse else views)
     losses: list[float] = []
@@ -147,9 +147,9 @@ def train(
     return model, losses
 
 
-def prepare(views: Sequence[View]) -> list[tuple[Camera, Target]]:
+def prepare(views: Sequence[View]) -> list[tuple[Camera, Tensor]]:
     """Cameras with what the loss compares their renders to."""
-    return [(view.camera, Target.of(view.tensor())) for view in views]
+    return [(view.camera, view.tensor()) for view in views]
 
 
 def render(model: Model, camera: Camera, renderer: Renderer, degree: int) -> Tensor:  # [H, W, 3]

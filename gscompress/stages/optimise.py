@@ -1,0 +1,247 @@
+"""Optimise Gaussians until their renders match pictures: the loop, without its policies."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from gscompress.cameras import Camera
+from gscompress.gaussians import ATTRIBUTES, Gaussians
+from gscompress.metrics.photo_loss import PhotoLoss
+from gscompress.render.base import Renderer, is_antialiased
+from gscompress.stages import checkpoint
+from gscompress.stages.parameters import Parameters
+from gscompress.stages.quantizer import Quantizer
+from gscompress.stages.targets import Targets, torch_device
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Optimiser", "Plan"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to optimise.
+
+    Attributes:
+        rates: First learning rate of every attribute; "sh0" and "shN" apart; means in world units.
+        loss: What is made small.
+        steps: Number of steps, one view each.
+        seconds: Time after which to stop; 0 for no limit.
+        decay: How the rates fall.
+        last_rate: Last learning rates, as a share of the first.
+        damping: Of Adam; see `gscompress.stages.parameters.Parameters`.
+        requantize: Steps after which to ask the quantizer anew.
+        check_every: Steps between two looks at the check views, at which the state is saved.
+        patience: Looks without improvement after which to stop; 0 to go on.
+        seed: Of the order of the views.
+    """
+
+    rates: Mapping[str, float]
+    loss: PhotoLoss
+    steps: int
+    seconds: float = 0.0
+    decay: Literal["cosine", "exponential"] = "cosine"
+    last_rate: float = 0.1
+    damping: float = 0.0
+    requantize: int = 50
+    check_every: int = 100
+    patience: int = 0
+    seed: int = 0
+
+    def rate_factor(self, done: float) -> float:
+        """What the learning rates are multiplied by when a share of the work is done."""
+        if self.decay == "exponential":
+            return float(self.last_rate**done)
+        return self.last_rate + (1 - self.last_rate) * (1 + math.cos(math.pi * done)) / 2
+
+
+@dataclass(eq=False)
+class Optimiser:
+    """Gaussians on their way to the pictures.
+
+    Attributes:
+        scene: Where it starts.
+        plan: How.
+        train: Views that are learned.
+        check: Views that only say how good it is; may be empty.
+        renderer: Renders, and gives gradients.
+        quantizer: Makes the renders those of the decoded scene.
+        progress: Told (steps done, steps in all).
+        path: Where the state is kept, to go on after an interruption.
+        psnr: Mean over the check views, by step.
+    """
+
+    scene: Gaussians
+    plan: Plan
+    train: Targets
+    check: Targets
+    renderer: Renderer
+    quantizer: Quantizer | None = None
+    progress: Callable[[int, int], None] | None = None
+    path: Path | None = None
+    psnr: dict[int, float] = field(default_factory=dict, init=False)
+
+    def run(self) -> Gaussians:
+        """The scene as it was at the best look at the check views; without any, the last one."""
+        if self.quantizer is not None:
+            self.scene = self.quantizer.prepare(self.scene)
+        with _one_torch_thread(self.renderer):
+            self._start()
+            while self._step < self.plan.steps and not self._is_time_up():
+                if self._step % self.plan.check_every == 0 and self._look():
+                    return self._best
+                self._advance()
+                if self.progress is not None:
+                    self.progress(self._step, self.plan.steps)
+            self._look()
+        return self._best
+
+    def _start(self) -> None:
+        import torch
+
+        self._began = time.monotonic()
+        self._antialiased = is_antialiased(self.scene)
+        device = torch_device(self.renderer)
+        values = {
+            name: torch.from_numpy(getattr(self.scene, name).copy()).to(device)
+            for name in ATTRIBUTES
+        }
+        self._parameters = Parameters(
+            values, damping=self.plan.damping, threads=getattr(self.renderer, "threads", 1)
+        )
+        self._offsets: dict[str, Tensor] = {}
+        self._best, self._misses, self._loss = self.scene, 0, math.nan
+        self._identity = checkpoint.identity(self.scene, self.plan, self.train.cameras)
+        if self.path is not None and self.path.exists():
+            state = checkpoint.load(self.path, self._identity, self._parameters)
+            self.psnr, self._misses = state.psnr, state.misses
+            self._best = self.scene.replace(**state.best)
+
+    @property
+    def _step(self) -> int:
+        return self._parameters.step
+
+    def _is_time_up(self) -> bool:
+        return 0 < self.plan.seconds <= time.monotonic() - self._began
+
+    def _advance(self) -> None:
+        plan, step = self.plan, self._step
+        if step % plan.requantize == 0:
+            self._quantize()
+        view = self._view(step)
+        image = self._render(self.train.cameras[view])
+        loss = plan.loss(image, self.train.picture(view))
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._loss = float(loss.detach())
+        done = step / plan.steps
+        if plan.seconds > 0:
+            done = max(done, (time.monotonic() - self._began) / plan.seconds)
+        self._parameters.update(self._rates(plan.rate_factor(min(done, 1.0))))
+
+    def _rates(self, factor: float) -> dict[str, float | Tensor]:
+        rates: dict[str, float | Tensor] = {
+            name: factor * rate for name, rate in self.plan.rates.items()
+        }
+        sh = self._parameters.values["sh"]
+        by_term = sh.new_full((1, sh.shape[1], 1), factor * self.plan.rates["shN"])
+        by_term[:, 0] = factor * self.plan.rates["sh0"]
+        return {**rates, "sh": by_term}
+
+    def _view(self, step: int) -> int:
+        """Every view once, in random order, then again in another."""
+        epoch, number = divmod(step, len(self.train))
+        rng = np.random.default_rng([self.plan.seed, epoch])
+        return int(rng.permutation(len(self.train))[number])
+
+    def _quantize(self) -> None:
+        import torch
+
+        if self.quantizer is None:
+            return
+        offsets = self.quantizer.offsets(self._gaussians())
+        device = torch_device(self.renderer)
+        self._offsets = {name: torch.from_numpy(o).to(device) for name, o in offsets.items()}
+
+    def _render(self, camera: Camera) -> Tensor:  # [H, W, 3]
+        import torch
+
+        v = dict(self._parameters.values)
+        for name, offset in self._offsets.items():
+            v[name] = v[name] + offset
+        image, _ = self.renderer.rasterize(
+            v["means"],
+            v["quats"],
+            torch.exp(v["log_scales"]),
+            torch.sigmoid(v["opacity_logits"]),
+            v["sh"],
+            camera,
+            antialiased=self._antialiased,
+        )
+        return image
+
+    def _gaussians(self) -> Gaussians:
+        values = self._parameters.values
+        return self.scene.replace(
+            **{name: values[name].detach().cpu().numpy().copy() for name in ATTRIBUTES}
+        )
+
+    def _look(self) -> bool:
+        """Measure, keep the best, save the state; whether to stop."""
+        step, now = self._step, self._gaussians()
+        if len(self.check) == 0:
+            self._best = now
+        elif step not in self.psnr:
+            self._quantize()
+            known = max(self.psnr.values(), default=-math.inf)
+            self.psnr[step] = self._mean_psnr()
+            better = self.psnr[step] > known
+            self._misses = 0 if better else self._misses + 1
+            self._best = now if better else self._best
+            log.info(
+                "step %d of %d: %.2f dB on %d check views, loss %.5f, %.0f s",
+                *(step, self.plan.steps, self.psnr[step], len(self.check), self._loss),
+                time.monotonic() - self._began,
+            )
+        if self.path is not None:
+            state = checkpoint.State(
+                self.psnr, self._misses, {n: getattr(self._best, n) for n in ATTRIBUTES}
+            )
+            checkpoint.save(self.path, self._identity, self._parameters, state)
+        return 0 < self.plan.patience <= self._misses
+
+    def _mean_psnr(self) -> float:
+        import torch
+
+        values = []
+        with torch.no_grad():
+            for view, camera in enumerate(self.check.cameras):
+                picture = self.check.picture(view).clamp(0, 1)
+                error = (self._render(camera).clamp(0, 1) - picture).square().mean()
+                values.append(-10 * math.log10(float(error) + 1e-15))
+        return float(np.mean(values))
+
+
+@contextmanager
+def _one_torch_thread(renderer: Renderer) -> Iterator[None]:
+    """Torch's threads spin while they wait, and would starve those of the native rasterizer."""
+    import torch
+
+    before = torch.get_num_threads()
+    if renderer.name == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
