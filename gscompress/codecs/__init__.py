@@ -9,6 +9,7 @@ CODECS = Registry(
     "gscompress.codecs",
     {
         "morton": "gscompress.codecs.morton:Morton",
+        "octree": "gscompress.codecs.octree:Octree",
         "classes": "gscompress.codecs.classes:Classes",
         "arcsine": "gscompress.codecs.arcsine:Arcsine",
         "log": "gscompress.codecs.log:Log",

@@ -186,7 +186,7 @@ def _resolved(
 
 
 def _word_planes(dims: int) -> Planes:
-    return Planes(partners=(-1, *range(dims - 1)), trust=1 if dims > 1 else 255)
+    return Planes(partners=tuple(range(-1, dims - 1)), trust=1 if dims > 1 else 255)
 
 
 def _sequence(count: int) -> Side:

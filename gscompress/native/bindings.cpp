@@ -5,6 +5,7 @@ namespace gscompress {
 void bind_context(nanobind::module_& m);
 void bind_entropy(nanobind::module_& m);
 void bind_geometry(nanobind::module_& m);
+void bind_octree(nanobind::module_& m);
 namespace raster {
 void bind_rasterizer(nanobind::module_& m);
 }
@@ -15,5 +16,6 @@ NB_MODULE(_native, m) {
   gscompress::bind_context(m);
   gscompress::bind_entropy(m);
   gscompress::bind_geometry(m);
+  gscompress::bind_octree(m);
   gscompress::raster::bind_rasterizer(m);
 }
