@@ -1,9 +1,9 @@
 """Codebooks by weighted k-means: thousands of words over a million vectors in seconds.
 
-Encoder side only: decoders look words up. A plain round costs vectors x words distances. Here most
-rounds look for a vector's word in the few coarse cells nearest to it only, a tenth of that or less;
-the last ones look at all words. Distances are matrix products, so the BLAS, or a CUDA device, does
-nearly all the work. Deterministic: the same input and seed give the same codebook on one machine.
+Encoder side only: decoders look words up. A plain round costs vectors x words distances. Here a
+vector's word is looked for in the few coarse cells nearest to it only, a tenth of that or less; a
+CUDA device looks at all words. Distances are matrix products, so the BLAS does nearly all the work.
+Deterministic: the same input and seed give the same codebook on one machine.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ class KMeans:
 
     Attributes:
         size: Number of words.
-        rounds: Rounds within the nearest coarse cells.
-        exact_rounds: Rounds over all words after them, each followed by an exact assignment; with 0
-            the assignment is that of the cells.
+        rounds: Rounds within the nearest coarse cells; over all words on a CUDA device.
+        exact_rounds: Rounds over all words after them, which cost ten times as much each and gain
+            half a percent of the error for 8,192 words of 48 numbers.
         seed: Seed of the first words.
-        device: "cpu", or a CUDA device of torch for the exact rounds.
+        device: "cpu", or a CUDA device of torch.
     """
 
     size: int
     rounds: int = 8
-    exact_rounds: int = 2
+    exact_rounds: int = 0
     seed: int = 0
     device: str = "cpu"
 
@@ -75,13 +75,14 @@ class KMeans:
         probes = _nearest_cells(vectors, centres, min(_PROBES, cells))
         words, owner = _first_words(vectors, weights, centres, probes[:, 0], self.size, rng)
         labels = _search(vectors, probes, words, owner)
-        for _ in range(self.rounds):
+        probed = self.rounds if self.device == "cpu" else 0
+        for _ in range(probed):
             words = self._moved(vectors, weights, labels, words)
             owner = nearest(words, centres)
             order = np.argsort(owner, kind="stable")
             words, owner = words[order], owner[order]
             labels = _search(vectors, probes, words, owner)
-        for _ in range(self.exact_rounds):
+        for _ in range(self.rounds - probed + self.exact_rounds):
             words = self._moved(vectors, weights, labels, words)
             labels = nearest(vectors, words, self.device)
         return words, labels

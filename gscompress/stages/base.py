@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from typing import Protocol
 
 from gscompress.cameras import Camera
+from gscompress.codecs.guidance import Trained
 from gscompress.gaussians import Array, Gaussians
 from gscompress.render.base import Renderer
 
@@ -48,6 +49,8 @@ class Context:
         progress: Told how far the work is, if anybody wants to know.
         log: The results of the stages that have run, in order.
         control: Views that only measure what comes out; ``cameras`` has none of them.
+        trained: Codebooks that a stage has trained, by attribute group; see
+            `gscompress.codecs.tuning`.
     """
 
     scene: Gaussians
@@ -58,6 +61,7 @@ class Context:
     progress: Progress | None = None
     log: list[StageResult] = field(default_factory=list)
     control: Sequence[Camera] = ()
+    trained: dict[str, Trained] = field(default_factory=dict)
 
     @cached_property
     def cameras(self) -> Sequence[Camera]:
