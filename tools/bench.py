@@ -15,6 +15,7 @@ QUESTIONS = {
     "coder": "symbols per second and bits per symbol of the entropy coders",
     "rd": "rate-distortion of our presets against the peers that can be installed",
     "throughput": "encode and decode seconds and peak memory as the scene grows",
+    "vq": "codecs with codebooks against equal steps, attribute by attribute, at equal quality",
 }
 
 
