@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -5,7 +7,7 @@ from numpy.typing import NDArray
 def morton_encode(positions: NDArray[np.uint32]) -> NDArray[np.uint64]: ...
 def morton_decode(codes: NDArray[np.uint64]) -> NDArray[np.uint32]: ...
 def nearest_before(
-    positions: NDArray[np.uint32], window: int
+    positions: NDArray[np.uint32], levels: Sequence[int], window: int
 ) -> tuple[NDArray[np.int32], NDArray[np.uint64]]: ...
 def resolve_references(
     residuals: NDArray[np.int32],
@@ -59,6 +61,7 @@ class PlaneModel:
         nearness: NDArray[np.uint8],
         classes: NDArray[np.uint8],
     ) -> None: ...
+    def used(self, count: int) -> int: ...
     def contexts(self) -> NDArray[np.uint16]: ...
     def residuals(self, values: NDArray[np.int32]) -> NDArray[np.int32]: ...
     def values(self, residuals: NDArray[np.int32]) -> NDArray[np.int32]: ...
@@ -69,13 +72,15 @@ def encode_planes(
     references: NDArray[np.int32],
     nearness: NDArray[np.uint8],
     classes: NDArray[np.uint8],
-) -> bytes: ...
+    levels: Sequence[int],
+) -> list[bytes]: ...
 def decode_planes(
-    data: bytes,
+    parts: Sequence[bytes],
     specs: NDArray[np.int32],
     references: NDArray[np.int32],
     nearness: NDArray[np.uint8],
     classes: NDArray[np.uint8],
+    levels: Sequence[int],
 ) -> NDArray[np.int32]: ...
 
 # entropy

@@ -56,22 +56,25 @@ class Encoder:
         self.scene = scene
         self.count = 0
         self._guidance = guidance
-        self._arranged: dict[object, tuple[Gaussians, Guidance]] = {}
+        self._arranged: dict[object, tuple[Gaussians, Guidance, tuple[int, ...]]] = {}
 
     def encode(self, config: Config) -> Encoded:
         """Encode under ``config``."""
-        arranged, guidance = self._arrange(config)
-        streams = StreamWriter(config.entropy)
+        arranged, guidance, levels = self._arrange(config)
+        streams = StreamWriter(config.entropy, levels)
         decoded = encode_scene(arranged, guidance, config.attributes, streams)
         self.count += 1
-        container = Container(make_header(self.source, arranged, config), streams.chunks)
+        header = make_header(self.source, arranged, levels, config)
+        container = Container(header, streams.chunks)
         return Encoded(config, container, arranged, decoded)
 
-    def _arrange(self, config: Config) -> tuple[Gaussians, Guidance]:
+    def _arrange(self, config: Config) -> tuple[Gaussians, Guidance, tuple[int, ...]]:
         """Arranging depends on the kinds of the codecs and, for the order, on that of the means."""
         kinds = tuple(type(codec) for codec in config.attributes.values())
-        key = (config.attributes["means"], kinds)
+        key = (config.attributes["means"], kinds, config.levels)
         if key not in self._arranged:
             self._arranged.clear()  # one arranged scene at a time is enough
-            self._arranged[key] = arrange(self.scene, self._guidance, config.attributes)
+            self._arranged[key] = arrange(
+                self.scene, self._guidance, config.attributes, config.levels
+            )
         return self._arranged[key]

@@ -27,13 +27,12 @@ const int32_t* PlaneModel::partner() const {
 
 int32_t PlaneModel::predicted(const int32_t* values, size_t i) const {
   const bool trusted = i > 0 && (disagreement_[i] >> 2) <= spec().trust;
-  return trusted ? values[side_.references[2 * i]] : 0;
+  return trusted ? values[side_.references[i]] : 0;
 }
 
-size_t PlaneModel::used() const {
+size_t PlaneModel::used(size_t count) const {
   const int32_t* open = gate();
-  if (!open) return side_.count;
-  return side_.count - static_cast<size_t>(std::count(open, open + side_.count, 0));
+  return open ? count - static_cast<size_t>(std::count(open, open + count, 0)) : count;
 }
 
 size_t PlaneModel::contexts(uint16_t* out) const {
@@ -80,7 +79,7 @@ void PlaneModel::finish(const int32_t* values, std::vector<int32_t> residuals) {
   const int32_t* open = gate();
   for (size_t i = 0; i < side_.count; ++i) {
     if (open && open[i] == 0) continue;
-    const int32_t near = i > 0 ? values[side_.references[2 * i]] : 0;
+    const int32_t near = i > 0 ? values[side_.references[i]] : 0;
     disagreement_[i] = fade(disagreement_[i], distance(values[i], near));
     energy_[i] = fade(energy_[i], magnitude_of(values[i]));
   }

@@ -17,8 +17,8 @@ class PlaneModel {
   size_t planes() const { return specs_.size(); }
   size_t count() const { return side_.count; }
 
-  // How many values of the next plane are coded.
-  size_t used() const;
+  // How many of the first `count` values of the next plane are coded.
+  size_t used(size_t count) const;
 
   // The context (0..95) of each value of the next plane that is coded; gives their number.
   size_t contexts(uint16_t* out) const;

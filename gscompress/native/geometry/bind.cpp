@@ -1,9 +1,12 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
+#include <vector>
 
 #include "../arrays.h"
 #include "bits.h"
@@ -42,26 +45,28 @@ auto decode(Vector<uint64_t> codes) {
   return positions;
 }
 
-auto neighbours(Positions positions, size_t window) {
+auto neighbours(Positions positions, std::vector<size_t> levels, size_t window) {
   const size_t n = positions.shape(0);
-  auto references = new_array<int32_t>({n, 2});
+  if (levels.empty() || levels.back() != n || !std::is_sorted(levels.begin(), levels.end())) {
+    throw std::invalid_argument("levels do not ascend to the number of positions");
+  }
+  auto references = new_array<int32_t>({n});
   auto distance = new_array<uint64_t>({n});
   {
     nb::gil_scoped_release release;
-    nearest_before(positions.data(), n, window, references.data(), distance.data());
+    nearest_before(positions.data(), levels, window, references.data(), distance.data());
   }
   return nb::make_tuple(references, distance);
 }
 
-auto resolve(Vector<int32_t> residuals,
-             nb::ndarray<const int32_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu> references,
-             Vector<bool> trusted, Vector<bool> used) {
+auto resolve(Vector<int32_t> residuals, Vector<int32_t> references, Vector<bool> trusted,
+             Vector<bool> used) {
   const size_t n = residuals.shape(0);
   if (references.shape(0) != n || trusted.shape(0) != n || used.shape(0) != n) {
     throw std::invalid_argument("residuals, references, trusted and used differ in length");
   }
   for (size_t i = 1; i < n; ++i) {
-    if (references(i, 0) < 0 || static_cast<size_t>(references(i, 0)) >= i) {
+    if (references(i) < 0 || static_cast<size_t>(references(i)) >= i) {
       throw std::invalid_argument("a reference comes later");
     }
   }
@@ -169,7 +174,7 @@ void search(Colours rgb, Vector<double> first_steps, Vector<double> higher_steps
 void bind_geometry(nb::module_& m) {
   m.def("morton_encode", &encode, nb::arg("positions"));
   m.def("morton_decode", &decode, nb::arg("codes"));
-  m.def("nearest_before", &neighbours, nb::arg("positions"), nb::arg("window"));
+  m.def("nearest_before", &neighbours, nb::arg("positions"), nb::arg("levels"), nb::arg("window"));
   m.def("resolve_references", &resolve, nb::arg("residuals"), nb::arg("references"),
         nb::arg("trusted"), nb::arg("used"));
   m.def("quantize_ycocg", &to_levels, nb::arg("rgb"), nb::arg("first"), nb::arg("last"),
