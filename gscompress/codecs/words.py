@@ -84,7 +84,7 @@ def put_indices(
     for index, size in zip(indices, sizes, strict=True):
         if used is not None:  # the others have, in effect, the index of their reference
             index = _resolved(np.where(used, index, 0), ~used, side)
-        differs = index != index[side.references[:, 0]]
+        differs = index != index[side.references]
         differs[:1] = True
         if used is not None:
             differs &= used
@@ -129,7 +129,8 @@ def get_indices(
 def put_words(streams: StreamWriter, name: str, words: NDArray[np.int32]) -> None:  # [W, D]
     """Write the words of a codebook, in tree order."""
     planes = np.ascontiguousarray(words.T)
-    data = encode_planes(streams.coder, planes, _word_planes(len(planes)), _sequence(len(words)))
+    side = _sequence(len(words))
+    (data,) = encode_planes(streams.coder, planes, _word_planes(len(planes)), side)
     streams.put_bytes(name, _COUNT.pack(len(words)) + data)
 
 
@@ -145,7 +146,7 @@ def get_words(streams: StreamReader, name: str, dims: int, most: int) -> NDArray
         raise streams.corrupt(name, f"a codebook of {count} words", f"1 to {most}")
     try:
         planes = decode_planes(
-            streams.coder, data[_COUNT.size :], _word_planes(dims), _sequence(count)
+            streams.coder, [data[_COUNT.size :]], _word_planes(dims), _sequence(count)
         )
     except CorruptFileError as error:
         raise streams.corrupt(name, error.found or str(error)) from error
@@ -190,6 +191,6 @@ def _word_planes(dims: int) -> Planes:
 
 
 def _sequence(count: int) -> Side:
-    before = np.arange(count, dtype=np.int32)[:, None] - np.array([1, 2], np.int32)
+    before = np.arange(-1, count - 1, dtype=np.int32)
     zeros = np.zeros(count, np.uint8)
     return Side(np.maximum(before, 0), zeros, zeros)

@@ -67,7 +67,7 @@ def test_codes_must_ascend_within_the_tree():
 
 def test_damaged_streams_are_refused_or_decode():
     scene = make_scene(300)
-    _, chunks, codecs = encode(scene, means=Octree(bits=14))
+    _, chunks, levels = encode(scene, means=Octree(bits=14))
     rng = np.random.default_rng(5)
     refused = 0
     for trial in range(80):
@@ -80,7 +80,7 @@ def test_damaged_streams_are_refused_or_decode():
             for position in rng.integers(0, len(data), 3):
                 data[position] ^= 1 << rng.integers(8)
         try:
-            decode(scene, {**chunks, "means": bytes(data)}, codecs)
+            decode(scene, {**chunks, "means": bytes(data)}, levels, means=Octree(bits=14))
         except CorruptFileError:
             refused += 1
     assert refused >= 60
@@ -89,6 +89,6 @@ def test_damaged_streams_are_refused_or_decode():
 @pytest.mark.parametrize("count", [0, 1, 299, 301, 10**6])
 def test_a_wrong_count_is_refused(count):
     scene = make_scene(300)
-    _, chunks, _ = encode(scene, means=Octree(bits=14))
+    _, chunks, _ = encode(scene, shares=(), means=Octree(bits=14))
     with pytest.raises(_native.BrokenOctree):
         _native.decode_octree(chunks["means"], count, 14)

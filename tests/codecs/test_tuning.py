@@ -75,5 +75,5 @@ def test_words_of_another_codec_or_scene_are_ignored():
 
 def _decoded(scene, group, codec, guidance):
     codecs = {**CODECS_OF_EACH_GROUP, "quats": Exact(), group: codec}
-    arranged, guidance = arrange(scene, guidance, codecs)
-    return encode_scene(arranged, guidance, codecs, StreamWriter(Mix()))
+    arranged, guidance, levels = arrange(scene, guidance, codecs)
+    return encode_scene(arranged, guidance, codecs, StreamWriter(Mix(), levels))

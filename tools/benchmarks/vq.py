@@ -94,15 +94,17 @@ class Bench:
         self._renderer = ctx.renderer
         self._truth = [ctx.renderer.render(scene, view).image for view in views]
         guidance = look(scene, self.codecs, ctx)
-        self._scene, self._guidance = arrange(scene, guidance, self.codecs)
-        streams = StreamWriter(self._coder)
+        self._scene, self._guidance, self._levels = arrange(
+            scene, guidance, self.codecs, config.levels
+        )
+        streams = StreamWriter(self._coder, self._levels)
         self._base = encode_scene(self._scene, self._guidance, self.codecs, streams)
         self._chunks = streams.chunks
 
     def measure(self, group: str, name: str, codec: Any) -> Row:
         """Code ``group`` with ``codec`` and everything else as the preset does."""
         decoded = self._context()
-        streams = StreamWriter(self._coder)
+        streams = StreamWriter(self._coder, self._levels)
         streams.group = group
         source = getattr(self._scene, GROUPS[group])
         begun = time.perf_counter()
@@ -118,15 +120,15 @@ class Bench:
     def _context(self) -> Decoded:
         """What both sides know when everything else is decoded."""
         scene = self._scene
-        decoded = Decoded(len(scene), scene.sh_degree, scene.mode)
-        reader = StreamReader(self._coder, self._chunks, "bench")
+        decoded = Decoded(len(scene), scene.sh_degree, scene.mode, levels=self._levels)
+        reader = StreamReader(self._coder, self._chunks, "bench", self._levels)
         self.codecs["means"].decode(decoded, reader.of("means"))
-        if "importance" in self.codecs:
-            classes = self.codecs["importance"]
-            decoded.classes = classes.decode(decoded, reader.of("importance"))
-            decoded.octaves = classes.octaves
+        classes = self.codecs["importance"]
+        decoded.classes = classes.decode(decoded, reader)
         for name in GROUPS.values():
             decoded.attributes[name] = getattr(self._base, name)
+        decoded.classes = classes.decode(decoded, reader)
+        decoded.octaves = classes.octaves
         return decoded
 
     def _psnr(self, scene: Gaussians) -> float:
