@@ -94,7 +94,15 @@ def test_codebooks_are_compared_attribute_by_attribute(tmp_path, capsys):
     scene = load(root / "scenes/demo.ply")
     few = tmp_path / "few.ply"
     save(scene.select(slice(0, None, 40)), few)
-    arguments = [str(few), "--cameras", str(root / "scenes/cameras.json"), "--views", "1"]
+    arguments = [
+        str(few),
+        "--cameras",
+        str(root / "scenes/cameras.json"),
+        "--views",
+        "1",
+        "--preset",
+        "fast",
+    ]
     assert vq.main([*arguments, "--scale", "0.2", "--groups", "means,scales"]) == 0
     out = capsys.readouterr().out
     for codec in ("octree", "svq 3x64 (OMG)", "rvq 6x64 (Compact 3DGS)", "preset, steps x 8"):
