@@ -17,24 +17,27 @@ def resolve_references(
 ) -> NDArray[np.int32]: ...
 def quantize_ycocg(
     rgb: NDArray[np.float32],
+    steps: NDArray[np.float64],
+    chroma_factor: float,
     first: int,
-    last: int,
-    steps: NDArray[np.float64],
-    chroma: float,
     rounding: float,
-) -> NDArray[np.int32]: ...
+    luma: NDArray[np.int32],
+    chroma: NDArray[np.int32],
+) -> None: ...
 def dequantize_ycocg(
-    levels: NDArray[np.int32],
+    luma: NDArray[np.int32],
+    chroma: NDArray[np.int32],
     steps: NDArray[np.float64],
-    chroma: float,
+    chroma_factor: float,
     first: int,
     rgb: NDArray[np.float32],
+    threads: int,
 ) -> None: ...
 def search_sh(
     rgb: NDArray[np.float32],
     first_steps: NDArray[np.float64],
     higher_steps: NDArray[np.float64],
-    chroma: float,
+    chroma_factor: float,
     *,
     means: NDArray[np.float32],
     eyes: NDArray[np.float32],
@@ -44,7 +47,8 @@ def search_sh(
     sizes: NDArray[np.float32] | None,
     flags: NDArray[np.float32] | None,
     first: NDArray[np.int32],
-    higher: NDArray[np.int32],
+    luma: NDArray[np.int32],
+    chroma: NDArray[np.int32],
     threads: int,
 ) -> None: ...
 def pack_bits(values: NDArray[np.uint64], widths: NDArray[np.uint8]) -> bytes: ...
@@ -64,7 +68,7 @@ class PlaneModel:
     def used(self, count: int) -> int: ...
     def contexts(self) -> NDArray[np.uint16]: ...
     def residuals(self, values: NDArray[np.int32]) -> NDArray[np.int32]: ...
-    def values(self, residuals: NDArray[np.int32]) -> NDArray[np.int32]: ...
+    def values(self, residuals: NDArray[np.int32], out: NDArray[np.int32]) -> None: ...
 
 def encode_planes(
     planes: NDArray[np.int32],

@@ -73,11 +73,12 @@ def encode(
     guidance = Guidance(importance, sightings)
     arranged, guidance, levels = arrange(scene, guidance, chosen, shares)
     streams = StreamWriter(Mix(), levels)
-    promised = encode_scene(arranged, guidance, chosen, streams)
+    encode_scene(arranged, guidance, chosen, streams)
+    whole = decode(scene, streams.chunks, levels, **codecs)
     for level, end in enumerate(levels):
         decoded = decode(scene, _up_to(streams.chunks, level), levels[: level + 1], **codecs)
         for name in ATTRIBUTES:
-            assert (getattr(promised, name)[:end] == getattr(decoded, name)).all(), (name, level)
+            assert (getattr(whole, name)[:end] == getattr(decoded, name)).all(), (name, level)
     return arranged, streams.chunks, levels
 
 

@@ -102,8 +102,11 @@ class Codec(Protocol):
     guidance)`` besides (`gscompress.codecs.guidance`); its streams are decoded all the same.
     """
 
-    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
-        """Write the group's streams; ``values`` are in coding order. Gives what decoding gives."""
+    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array | None:
+        """Write the group's streams; ``values`` are in coding order.
+
+        Gives what decoding gives; in the last wave, which nobody builds on, it need not.
+        """
         ...
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:

@@ -66,8 +66,8 @@ def encode_scene(
     guidance: Guidance,
     codecs: Mapping[str, Any],
     streams: StreamWriter,
-) -> Gaussians:
-    """Write an arranged scene; gives what ``decode_scene`` will give."""
+) -> None:
+    """Write an arranged scene."""
     decoded = Decoded(len(scene), scene.sh_degree, scene.mode, levels=streams.levels)
     for wave in _WAVES:
         values = {}
@@ -84,7 +84,6 @@ def encode_scene(
             codec = codecs["importance"]
             decoded.classes = codec.encode(guidance.importance, decoded, streams)
             decoded.octaves = codec.octaves
-    return decoded.scene()
 
 
 def decode_scene(decoded: Decoded, codecs: Mapping[str, Any], streams: StreamReader) -> Gaussians:

@@ -52,7 +52,7 @@ def decode_planes(
         return np.asarray(coder.decode_planes(parts, planes, side))
     pieces = [_pieces(part, len(planes)) for part in parts]
     model = _model(planes, side)
-    values = np.empty((len(planes), len(side)), np.int32)
+    values = np.zeros((len(planes), len(side)), np.int32)
     for c in range(len(planes)):
         contexts = model.contexts()
         ends = [model.used(level) for level in side.levels]
@@ -60,7 +60,7 @@ def decode_planes(
             coder.decode(piece[c], end - begin, contexts[begin:end])
             for piece, begin, end in zip(pieces, [0, *ends], ends, strict=False)
         ]
-        values[c] = model.values(residuals[0] if len(ends) == 1 else np.concatenate(residuals))
+        model.values(residuals[0] if len(ends) == 1 else np.concatenate(residuals), values[c])
     return values
 
 

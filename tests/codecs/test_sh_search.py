@@ -30,11 +30,12 @@ class Case:
         self.seen = weights.sum(axis=1) > 0
 
     def plain(self):
-        terms = self.rgb.shape[1]
-        return (
-            _native.quantize_ycocg(self.rgb, 0, 1, self.steps[0], CHROMA, 0.5),
-            _native.quantize_ycocg(self.rgb, 1, terms, self.steps[1], CHROMA, 0.5),
-        )
+        n, terms = self.rgb.shape[:2]
+        first, higher = np.empty((3, n), np.int32), np.empty((3 * (terms - 1), n), np.int32)
+        luma, chroma = higher[: terms - 1], higher[terms - 1 :]
+        _native.quantize_ycocg(self.rgb, self.steps[0], CHROMA, 0, 0.5, first[:1], first[1:])
+        _native.quantize_ycocg(self.rgb, self.steps[1], CHROMA, 1, 0.5, luma, chroma)
+        return first[:, None], higher.reshape(3, terms - 1, n)
 
     def search(self, bits=None, price=0.0, threads=2):
         first, higher = self.plain()
@@ -49,8 +50,9 @@ class Case:
             bit_price=price,
             sizes=None if bits is None else bits[0],
             flags=None if bits is None else bits[1],
-            first=first,
-            higher=higher,
+            first=first[:, 0],
+            luma=higher[0],
+            chroma=higher[1:].reshape(-1, higher.shape[2]),
             threads=threads,
         )
         return first, higher
@@ -201,10 +203,12 @@ def test_sightings_follow_the_coding_order():
 def test_search_without_any_sighting_changes_nothing():
     case = Case(50, 9)
     nobody = Sightings(case.sightings.eyes, np.zeros_like(case.sightings.weights))
-    levels = case.plain()
+    first, higher = case.plain()
+    levels = first[:, 0], higher[0], higher[1:].reshape(-1, 50)
     ShSearch(0.1, 1.0).refine(levels, case.rgb, case.means, case.steps, CHROMA, nobody)
-    for found, plain in zip(levels, case.plain(), strict=True):
-        assert (found == plain).all()
+    plain = case.plain()
+    assert (first == plain[0]).all()
+    assert (higher == plain[1]).all()
 
 
 def test_arrays_that_do_not_fit_are_refused():

@@ -18,6 +18,7 @@ namespace {
 
 using Planes = nb::ndarray<const int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Plane = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using PlaneOut = nb::ndarray<int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Specs = nb::ndarray<const int32_t, nb::shape<-1, 3>, nb::c_contig, nb::device::cpu>;
 using Labels = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
@@ -94,19 +95,17 @@ class BoundPlaneModel {
       : references_(references),
         nearness_(nearness),
         classes_(classes),
-        model_(read_side(references, nearness, classes, {references.shape(0)}), read_specs(specs)) {}
+        model_(read_side(references, nearness, classes, {references.shape(0)}), read_specs(specs)) {
+  }
 
   auto contexts() {
     require_plane();
-    std::vector<uint16_t> out(model_.count());
-    size_t used = 0;
+    auto out = new_array<uint16_t>({model_.used(model_.count())});
     {
       nb::gil_scoped_release release;
-      used = model_.contexts(out.data());
+      model_.contexts(out.data());
     }
-    auto array = new_array<uint16_t>({used});
-    std::copy_n(out.data(), used, array.data());
-    return array;
+    return out;
   }
 
   size_t used(size_t count) const {
@@ -118,31 +117,26 @@ class BoundPlaneModel {
   auto residuals(Plane values) {
     require_plane();
     if (values.shape(0) != model_.count()) throw std::invalid_argument("values is not [count]");
-    std::vector<int32_t> out(model_.count());
-    size_t used = 0;
+    auto out = new_array<int32_t>({model_.used(model_.count())});
     {
       nb::gil_scoped_release release;
-      used = model_.residuals(values.data(), out.data());
+      model_.residuals(values.data(), out.data());
     }
     ++next_;
-    auto array = new_array<int32_t>({used});
-    std::copy_n(out.data(), used, array.data());
-    return array;
+    return out;
   }
 
-  // `residuals` as many as contexts() gave.
-  auto values(Plane residuals) {
+  // `residuals` as many as contexts() gave; `out` [count] holds zeros.
+  void values(Plane residuals, PlaneOut out) {
     require_plane();
-    if (model_.used(model_.count()) != residuals.shape(0)) {
-      throw std::invalid_argument("not as many residuals as are coded");
+    if (model_.used(model_.count()) != residuals.shape(0) || out.shape(0) != model_.count()) {
+      throw std::invalid_argument("not as many residuals as are coded, or out is not [count]");
     }
-    auto out = new_array<int32_t>({model_.count()});
     {
       nb::gil_scoped_release release;
       model_.values(residuals.data(), out.data());
     }
     ++next_;
-    return out;
   }
 
  private:
@@ -165,7 +159,7 @@ void bind_context(nb::module_& m) {
       .def("used", &BoundPlaneModel::used, nb::arg("count"))
       .def("contexts", &BoundPlaneModel::contexts)
       .def("residuals", &BoundPlaneModel::residuals, nb::arg("values"))
-      .def("values", &BoundPlaneModel::values, nb::arg("residuals"));
+      .def("values", &BoundPlaneModel::values, nb::arg("residuals"), nb::arg("out").noconvert());
   nb::exception<BrokenStream>(m, "BrokenStream");
   m.def("encode_planes", &encode, nb::arg("planes"), nb::arg("specs"), nb::arg("references"),
         nb::arg("nearness"), nb::arg("classes"), nb::arg("levels"));
