@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -84,16 +85,16 @@ class VecTree(Codec):
         if self.views < 0:
             raise ValueError(f"views is {self.views}, expected 0 or more")
 
-    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
+    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> None:
         """Write coefficients [N, K, 3]."""
-        return self.encode_guided(values, decoded, streams, Guidance())
+        self.encode_guided(values, decoded, streams, Guidance())
 
     def encode_guided(
         self, values: Array, decoded: Decoded, streams: StreamWriter, guidance: Guidance
-    ) -> Array:
+    ) -> None:
         """Write coefficients [N, K, 3]; errors of important Gaussians count more."""
         if len(values) == 0:
-            return values
+            return
         assigned = guidance.trained_for("sh", self, len(values))
         if assigned is None:
             weights = weights_of(decoded, guidance)
@@ -107,7 +108,6 @@ class VecTree(Codec):
         book, index = self._integers(assigned)
         put_words(streams, "sh.book", book)
         put_indices(streams, "sh.words", index[None], [len(book)], decoded.side, worded)
-        return self._values(levels, book, index, worded, decoded)
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
         """Give coefficients [N, K, 3]."""
@@ -180,13 +180,16 @@ class VecTree(Codec):
     ) -> NDArray[np.int32]:  # [3, K, N]
         steps = self._steps(decoded)
         terms = values.shape[1]
-        first = _native.quantize_ycocg(values, 0, 1, steps[0], self.chroma, 0.5)
-        higher = _native.quantize_ycocg(values, 1, terms, steps[1], self.chroma, 0.5)
+        first = _quantize(values, steps[0], self.chroma, 0, 1)
+        higher = _quantize(values, steps[1], self.chroma, 1, terms - 1)
         if self.views > 0 and guidance.sightings is not None:
             search = ShSearch(compaction=0.064, damping=1.0)
             means = decoded.attributes["means"]
-            search.refine((first, higher), values, means, steps, self.chroma, guidance.sightings)
-        return np.concatenate([first, higher], axis=1)
+            levels = first, *_luma_and_chroma(higher)
+            search.refine(levels, values, means, steps, self.chroma, guidance.sightings)
+        count = len(values)
+        parts = first.reshape(3, 1, count), higher.reshape(3, terms - 1, count)
+        return np.concatenate(parts, axis=1)
 
     def _values(
         self,
@@ -211,8 +214,8 @@ class VecTree(Codec):
         place[order] = np.arange(len(order), dtype=np.int32)
         rgb = np.ascontiguousarray(words[order].reshape(len(words), -1, 3))
         steps = np.full(len(rgb), self.word_step)
-        levels = _native.quantize_ycocg(rgb, 0, rgb.shape[1], steps, self.chroma, 0.5)
-        return np.ascontiguousarray(levels.reshape(-1, len(rgb)).T), place[index]
+        levels = _quantize(rgb, steps, self.chroma, 0, rgb.shape[1])
+        return np.ascontiguousarray(levels.T), place[index]
 
     def _word_values(self, book: NDArray[np.int32]) -> Array:  # [W, terms, 3]
         terms = book.shape[1] // 3
@@ -226,6 +229,25 @@ class VecTree(Codec):
         return np.asarray(self.step / SH_C0 * factors), np.asarray(self.sh_step * factors)
 
 
+def _luma_and_chroma(planes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Views of planes [3 * terms, N] that hold Y, Co and Cg of each term in turn."""
+    terms = len(planes) // 3
+    return planes[:terms], planes[terms:]
+
+
+def _quantize(
+    rgb: Array,  # [N, K, 3]
+    steps: NDArray[np.float64],
+    chroma: float,
+    first: int,
+    terms: int,
+) -> NDArray[np.int32]:  # [3 * terms, N]
+    planes = np.empty((3 * terms, len(rgb)), np.int32)
+    if terms:
+        _native.quantize_ycocg(rgb, steps, chroma, first, 0.5, *_luma_and_chroma(planes))
+    return planes
+
+
 def _dequantize(
     levels: NDArray[np.int32],  # [3, terms, N]
     steps: NDArray[np.float64],
@@ -234,7 +256,9 @@ def _dequantize(
     out: Array,
 ) -> None:
     if levels.shape[1]:
-        _native.dequantize_ycocg(np.ascontiguousarray(levels), steps, chroma, first, out)
+        planes = np.ascontiguousarray(levels).reshape(-1, len(out))
+        threads = min(os.cpu_count() or 1, 64)
+        _native.dequantize_ycocg(*_luma_and_chroma(planes), steps, chroma, first, out, threads)
 
 
 def _own_planes(levels: NDArray[np.int32], own: NDArray[np.bool_]) -> NDArray[np.int32]:

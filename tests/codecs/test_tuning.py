@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from gscompress.codecs.base import StreamWriter
+from gscompress.codecs.base import Decoded, StreamReader, StreamWriter
 from gscompress.codecs.exact import Exact
 from gscompress.codecs.guidance import Guidance
 from gscompress.codecs.morton import Morton
 from gscompress.codecs.rvq import RVQ
-from gscompress.codecs.scene import arrange, encode_scene
+from gscompress.codecs.scene import arrange, decode_scene, encode_scene
 from gscompress.codecs.svq import SVQ
 from gscompress.codecs.tuning import TrainableWords
 from gscompress.codecs.vectree import VecTree
@@ -76,4 +76,7 @@ def test_words_of_another_codec_or_scene_are_ignored():
 def _decoded(scene, group, codec, guidance):
     codecs = {**CODECS_OF_EACH_GROUP, "quats": Exact(), group: codec}
     arranged, guidance, levels = arrange(scene, guidance, codecs)
-    return encode_scene(arranged, guidance, codecs, StreamWriter(Mix(), levels))
+    streams = StreamWriter(Mix(), levels)
+    encode_scene(arranged, guidance, codecs, streams)
+    decoded = Decoded(len(scene), scene.sh_degree, levels=levels)
+    return decode_scene(decoded, codecs, StreamReader(Mix(), streams.chunks, "test", levels))

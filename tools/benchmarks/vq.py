@@ -24,7 +24,7 @@ from gscompress.cameras import Camera, find_cameras, load_cameras, split
 from gscompress.codecs.base import Decoded, StreamReader, StreamWriter
 from gscompress.codecs.octree import Octree
 from gscompress.codecs.rvq import RVQ
-from gscompress.codecs.scene import GROUPS, arrange, encode_scene
+from gscompress.codecs.scene import GROUPS, arrange, decode_scene, encode_scene
 from gscompress.codecs.svq import SVQ
 from gscompress.codecs.vectree import VecTree
 from gscompress.config import load_config
@@ -98,8 +98,10 @@ class Bench:
             scene, guidance, self.codecs, config.levels
         )
         streams = StreamWriter(self._coder, self._levels)
-        self._base = encode_scene(self._scene, self._guidance, self.codecs, streams)
+        encode_scene(self._scene, self._guidance, self.codecs, streams)
         self._chunks = streams.chunks
+        decoded = Decoded(len(scene), scene.sh_degree, scene.mode, levels=self._levels)
+        self._base = decode_scene(decoded, self.codecs, self._reader(self._chunks))
 
     def measure(self, group: str, name: str, codec: Any) -> Row:
         """Code ``group`` with ``codec`` and everything else as the preset does."""
@@ -109,10 +111,11 @@ class Bench:
         source = getattr(self._scene, GROUPS[group])
         begun = time.perf_counter()
         if hasattr(codec, "encode_guided"):
-            values = codec.encode_guided(source, decoded, streams, self._guidance)
+            codec.encode_guided(source, decoded, streams, self._guidance)
         else:
-            values = codec.encode(source, decoded, streams)
+            codec.encode(source, decoded, streams)
         seconds = time.perf_counter() - begun
+        values = codec.decode(decoded, self._reader(streams.chunks).of(group))
         changed = self._base.replace(**{GROUPS[group]: values})
         bits = 8 * sum(map(len, streams.chunks.values())) / len(self._scene)
         return Row(group, name, bits, self._psnr(changed), seconds)
@@ -121,7 +124,7 @@ class Bench:
         """What both sides know when everything else is decoded."""
         scene = self._scene
         decoded = Decoded(len(scene), scene.sh_degree, scene.mode, levels=self._levels)
-        reader = StreamReader(self._coder, self._chunks, "bench", self._levels)
+        reader = self._reader(self._chunks)
         self.codecs["means"].decode(decoded, reader.of("means"))
         classes = self.codecs["importance"]
         decoded.classes = classes.decode(decoded, reader)
@@ -130,6 +133,9 @@ class Bench:
         decoded.classes = classes.decode(decoded, reader)
         decoded.octaves = classes.octaves
         return decoded
+
+    def _reader(self, chunks: Mapping[str, bytes]) -> StreamReader:
+        return StreamReader(self._coder, chunks, "bench", self._levels)
 
     def _psnr(self, scene: Gaussians) -> float:
         images = (self._renderer.render(scene, view).image for view in self._views)
