@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gscompress.codecs.base import Decoded, StreamReader, StreamWriter
 from gscompress.codecs.exact_math import log
+from gscompress.codecs.parallel import by_blocks
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import Array, Gaussians
 
@@ -159,6 +160,15 @@ class _Guess:
         return octaves - self.middle
 
     def _octaves(self, means: Array, opacity_logits: Array, log_scales: Array) -> Doubles:
+        octaves = np.empty(len(means))
+
+        def fill(block: slice) -> None:
+            octaves[block] = self._block(means[block], opacity_logits[block], log_scales[block])
+
+        by_blocks(fill, len(means))
+        return octaves
+
+    def _block(self, means: Array, opacity_logits: Array, log_scales: Array) -> Doubles:
         a, b, c = log_scales.astype(np.float64).T
         larger_two = a + b + c - np.minimum(np.minimum(a, b), c)
         x, y, z = (means.astype(np.float64) - self.centre).T

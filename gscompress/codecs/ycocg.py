@@ -77,10 +77,12 @@ class YCoCg(Codec):
         planes = _Planes.empty(values.shape[1] - 1, len(values))
         self._quantize(planes, values, factors, decoded, guidance)
         streams.put_planes("sh0", planes.first, _CONSTANT, decoded.side)
-        if planes.terms:
-            planes.set_flags()
-            streams.put_planes("shN.luma", planes.luma, _planes(1, planes.terms), decoded.side)
-            streams.put_planes("shN.chroma", planes.chroma, _planes(2, planes.terms), decoded.side)
+        terms, luma, chroma = planes.terms, planes.luma, planes.chroma
+        del planes
+        if terms:
+            streams.put_planes("shN.luma", luma, _planes(1, terms), decoded.side)
+            del luma  # they are what takes most memory
+            streams.put_planes("shN.chroma", chroma, _planes(2, terms), decoded.side)
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
         """Give coefficients [N, K, 3]."""
@@ -129,6 +131,7 @@ class YCoCg(Codec):
             means = decoded.attributes["means"]
             levels = planes.first, *planes.higher
             search.refine(levels, values, means, (first, higher), self.chroma, guidance.sightings)
+        planes.set_flags()
 
     def _values(
         self,
