@@ -291,3 +291,15 @@ def test_a_hostile_basis_is_refused():
     for basis in (b"", b"\xff\x7f\xff\x7f" * 144, chunks["sh.basis"][:-4]):
         with pytest.raises(CorruptFileError, match=r"sh\.basis"):
             decode(scene, {**chunks, "sh.basis": basis}, levels, sh=codec)
+
+
+@pytest.mark.parametrize("codec", [SVQ(1, 32), SVQ(2, 64, klt=True), RVQ(3, 16)])
+def test_the_encoder_knows_what_decoding_gives(codec):
+    scene = make_scene(500, 0)
+    decoded = Decoded(500, 0)
+    decoded.set_grid(np.arange(1500, dtype=np.uint32).reshape(500, 3))
+    writer = StreamWriter(Mix(), decoded.levels)
+    writer.group = "scales"
+    promised = codec.encode(scene.log_scales, decoded, writer)
+    reader = StreamReader(Mix(), writer.chunks, "test", decoded.levels, "scales")
+    assert (codec.decode(decoded, reader) == promised).all()
