@@ -14,10 +14,12 @@ from gscompress.codecs.svq import SVQ
 from gscompress.codecs.vectree import VecTree
 from gscompress.codecs.words import get_indices, put_indices, put_words, tree_order
 from gscompress.codecs.ycocg import YCoCg
+from gscompress.config import Config
 from gscompress.entropy.mix import Mix
 from gscompress.entropy.rans import Rans
 from gscompress.errors import ConfigError, CorruptFileError
 from gscompress.gaussians import SH_C0
+from gscompress.pipeline import compress, decompress
 from tests.checks import (
     CODECS_OF_EACH_GROUP,
     check_codec,
@@ -303,3 +305,19 @@ def test_the_encoder_knows_what_decoding_gives(codec):
     promised = codec.encode(scene.log_scales, decoded, writer)
     reader = StreamReader(Mix(), writer.chunks, "test", decoded.levels, "scales")
     assert (codec.decode(decoded, reader) == promised).all()
+
+
+def test_rate_control_moves_the_words():
+    tables = {
+        "means": {"use": "octree", "bits": 12},
+        "opacities": {"use": "arcsine"},
+        "scales": {"use": "svq", "length": 1, "words": 32},
+        "quats": {"use": "rvq", "stages": 2, "words": 32},
+        "sh": {"use": "vectree", "codebook": 64},
+    }
+    config = Config.from_dict({"attributes": tables, "entropy": {"use": "rans"}})
+    scene = make_scene(600, 1)
+    sizes = [len(compress(scene, config, quality=q).to_bytes()) for q in (40, 60, 80)]
+    assert sizes[0] < 0.85 * sizes[1] < 0.85**2 * sizes[2]
+    result = compress(scene, config, max_error={"scales": 0.01, "sh0": 0.02, "shN": 0.05})
+    assert len(decompress(result.to_bytes())) == 600
