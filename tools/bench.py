@@ -18,6 +18,7 @@ QUESTIONS = {
     "targets": "ten sizes and ten PSNRs asked for per scene, and what came",
     "paper": "the published protocol over folders of scenes with photos",
     "throughput": "encode and decode seconds and peak memory as the scene grows",
+    "vq": "codecs with codebooks against equal steps, attribute by attribute, at equal quality",
 }
 
 

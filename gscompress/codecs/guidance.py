@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Guidance", "Sightings"]
+from gscompress.codecs.assigned import Assigned
+
+__all__ = ["Guidance", "Sightings", "Trained"]
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """Words that were trained for a codec: see `gscompress.codecs.tuning`.
+
+    Attributes:
+        codec: The codec as configured.
+        assigned: Its words, and which Gaussian has which.
+    """
+
+    codec: object
+    assigned: Assigned
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +54,31 @@ class Guidance:
     Attributes:
         importance: How precisely each deserves to be coded, in any unit.
         sightings: From where each is seen.
+        trained: Codebooks that a stage has trained, by attribute group.
+        device: Where an encoder may compute.
     """
 
     importance: NDArray[np.floating] | None = None  # [N]
     sightings: Sightings | None = None
+    trained: Mapping[str, Trained] = field(default_factory=dict)
+    device: str = "cpu"
 
     def select(self, rows: NDArray[np.intp] | slice) -> Guidance:
         """That of some Gaussians."""
-        return Guidance(
-            None if self.importance is None else self.importance[rows],
-            None if self.sightings is None else self.sightings.select(rows),
+        trained = {
+            group: Trained(one.codec, one.assigned.select(rows))
+            for group, one in self.trained.items()
+        }
+        return replace(
+            self,
+            importance=None if self.importance is None else self.importance[rows],
+            sightings=None if self.sightings is None else self.sightings.select(rows),
+            trained=trained,
         )
+
+    def trained_for(self, group: str, codec: object, count: int) -> Assigned | None:
+        """The words trained for a codec, if they are for just this one and ``count`` Gaussians."""
+        one = self.trained.get(group)
+        if one is None or one.codec != codec or one.assigned.indices.shape[1] != count:
+            return None
+        return one.assigned

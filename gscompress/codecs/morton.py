@@ -21,7 +21,7 @@ from gscompress.gaussians import Array
 __all__ = ["Morton"]
 
 _MIN_BITS, _MAX_BITS = 4, 21
-_FRAME = struct.Struct("<7d")
+FRAME = struct.Struct("<7d")
 """Centre (3), radius, lower corner of the grid in contracted space (3)."""
 
 
@@ -71,7 +71,7 @@ class Morton(Codec):
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
         """Give positions [N, 3]; makes the grid known."""
-        frame = np.frombuffer(streams.get_bytes("frame", _FRAME.size), "<f8")
+        frame = np.frombuffer(streams.get_bytes("frame", FRAME.size), "<f8")
         if not np.isfinite(frame).all() or frame[3] <= 0:
             raise streams.corrupt("frame", "numbers that span no space")
         lengths = self._lengths(streams)

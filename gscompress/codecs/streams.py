@@ -81,6 +81,11 @@ class StreamWriter:
         for level, part in enumerate(level_slices(ends or self.levels)):
             self._add(name, level, _native.pack_bits(values[part], widths[part]))
 
+    def put_parts(self, name: str, parts: Sequence[bytes]) -> None:
+        """Add bytes of each level, as they are."""
+        for level, part in enumerate(parts):
+            self._add(name, level, part)
+
     def put_bytes(self, name: str, data: bytes) -> None:
         """Add bytes about the whole scene, as they are; they go with the first level."""
         self._add(name, 0, data)
@@ -157,6 +162,10 @@ class StreamReader:
             except ValueError as error:
                 raise self.corrupt(chunk_name(name, level), str(error)) from None
         return values
+
+    def get_parts(self, name: str) -> list[bytes]:
+        """Read the bytes of each level."""
+        return [self._part(name, level) for level in range(len(self._levels))]
 
     def get_bytes(self, name: str, size: int | None = None) -> bytes:
         """Read bytes about the whole scene; ``size`` is how many there must be."""

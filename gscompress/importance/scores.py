@@ -35,7 +35,14 @@ def look(scene: Gaussians, codecs: Mapping[str, Any], ctx: Context) -> Guidance:
         importance, sightings = _sight(scene, _pick(ctx, wanted[1]), ctx, score)
     if wanted[0] != wanted[1]:
         importance = _score(scene, _pick(ctx, wanted[0]), ctx, score) if wanted[0] else None
-    return Guidance(importance, sightings)
+    return Guidance(importance, sightings, ctx.trained, _torch_device(ctx))
+
+
+def _torch_device(ctx: Context) -> str:
+    """Where an encoder may compute: only where the user's choice says that there is a GPU."""
+    if ctx.device == "auto" and "renderer" in vars(ctx):  # it knows what there is
+        return "cuda" if ctx.renderer.name == "gsplat" else "cpu"
+    return "cpu" if ctx.device == "auto" else ctx.device
 
 
 def _pick(ctx: Context, views: int) -> Sequence[Camera]:

@@ -8,25 +8,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gscompress.codecs.kmeans import KMeans
 from gscompress.gaussians import Array, Gaussians
 
-__all__ = ["nearest_level", "nearest_vectors", "palette", "scalar_codebook", "visibility"]
+__all__ = ["nearest_level", "palette", "scalar_codebook", "visibility"]
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 SCALAR_ROUNDS = 300
 PALETTE_ROUNDS = 6
-COARSE_ROUNDS = 6
-COARSE_SAMPLE = 1 << 15
-CELL_SIZE = 128
-"""Vectors per coarse cell, about."""
-
-PROBES = 4
-"""Coarse cells in which the nearest vector is searched."""
-
-_BLOCK = 1 << 22
-"""Distances held at a time; 16 MB."""
 
 
 def visibility(scene: Gaussians) -> Floats:  # [N]
@@ -84,135 +75,8 @@ def nearest_level(values: Array, levels: Array) -> NDArray[np.uint8]:
 def palette(vectors: Array, weights: Floats, size: int) -> tuple[Array, Index]:
     """The vectors that come nearest to ``vectors`` [N, D] with ``weights`` [N].
 
-    Two levels, since a plain search costs N times ``size``: coarse cells first, each of which gets
-    entries by its share of the error; then rounds of k-means in which a vector looks for its entry
-    in the cells nearest to it only.
-
     Returns:
-        Palette [size, D] and the index of each vector's entry [N]. Fewer than ``size`` vectors make
-        a shorter palette.
+        Palette [size, D] and the index of each vector's entry [N]. Vectors of fewer different
+        values make a shorter palette.
     """
-    n = len(vectors)
-    if n <= size:
-        return vectors.copy(), np.arange(n)
-    rng = np.random.default_rng(0)
-    cells = max(1, min(512, size // CELL_SIZE))
-    centres = _coarse(vectors, weights, cells, rng)
-    probes = _nearest_cells(vectors, centres, min(PROBES, cells))
-    entries, owner = _first_entries(vectors, weights, centres, probes[:, 0], size, rng)
-    labels = _search(vectors, probes, entries, owner)
-    for _ in range(PALETTE_ROUNDS):
-        entries = _means(vectors, weights, labels, entries)
-        labels = _search(vectors, probes, entries, owner)
-    return entries, labels
-
-
-def nearest_vectors(vectors: Array, entries: Array) -> Index:
-    """Index of the nearest entry for each vector, by looking at all."""
-    out = np.empty(len(vectors), np.intp)
-    half = np.sum(entries * entries, axis=1) / 2
-    rows = max(1, _BLOCK // max(1, len(entries)))
-    for first in range(0, len(vectors), rows):
-        block = vectors[first : first + rows]
-        out[first : first + rows] = np.argmin(half - block @ entries.T, axis=1)
-    return out
-
-
-def _coarse(vectors: Array, weights: Floats, cells: int, rng: np.random.Generator) -> Array:
-    chosen = rng.permutation(len(vectors))[:COARSE_SAMPLE]
-    sample, share = vectors[chosen], weights[chosen]
-    centres = sample[:cells].copy()
-    for _ in range(COARSE_ROUNDS):
-        centres = _means(sample, share, nearest_vectors(sample, centres), centres)
-    return centres
-
-
-def _nearest_cells(vectors: Array, centres: Array, count: int) -> Index:  # [N, count]
-    """The nearest cells, the very nearest first."""
-    out = np.empty((len(vectors), count), np.intp)
-    half = np.sum(centres * centres, axis=1) / 2
-    rows = max(1, _BLOCK // len(centres))
-    for first in range(0, len(vectors), rows):
-        distance = half - vectors[first : first + rows] @ centres.T
-        near = np.argpartition(distance, count - 1, axis=1)[:, :count]
-        order = np.argsort(np.take_along_axis(distance, near, axis=1), axis=1, kind="stable")
-        out[first : first + rows] = np.take_along_axis(near, order, axis=1)
-    return out
-
-
-def _first_entries(
-    vectors: Array,
-    weights: Floats,
-    centres: Array,
-    cell: Index,
-    size: int,
-    rng: np.random.Generator,
-) -> tuple[Array, Index]:
-    """Entries drawn from each cell, and the cell of each, ascending."""
-    d = vectors.shape[1]
-    error = np.sum((vectors - centres[cell]) ** 2, axis=1) * weights
-    members = np.bincount(cell, minlength=len(centres))
-    # Of k entries in a cell of D dimensions the error falls as k^(-2/D); the total is least for
-    # shares that go with error^(D / (D + 2)).
-    wanted = np.bincount(cell, error, len(centres)) ** (d / (d + 2))
-    shares = _allot(wanted, members, size)
-    keys = np.log(rng.random(len(vectors))) / np.maximum(error, error.max() * 1e-9 + 1e-30)
-    order = np.lexsort((-keys, cell))
-    starts = np.cumsum(members) - members
-    rank = np.arange(len(vectors)) - starts[cell[order]]
-    chosen = order[rank < shares[cell[order]]]
-    return vectors[chosen].copy(), cell[chosen]
-
-
-def _allot(wanted: Floats, most: Index, total: int) -> Index:
-    """Whole numbers in proportion to ``wanted``, none above ``most``, that sum up to ``total``."""
-    shares = np.zeros(len(wanted), np.intp)
-    wanted = wanted + wanted.sum() * 1e-9 + 1e-30
-    while (left := total - int(shares.sum())) > 0:
-        room = most - shares
-        share = np.where(room > 0, wanted, 0)
-        share = share / share.sum() * left
-        step = np.minimum(np.floor(share).astype(np.intp), room)
-        if not step.any():
-            step[np.argsort(-share, kind="stable")[:left]] = 1
-            step = np.minimum(step, room)
-        shares += step
-    return shares
-
-
-def _search(vectors: Array, probes: Index, entries: Array, owner: Index) -> Index:  # [N]
-    """The nearest entry of the probed cells, cell by cell."""
-    best = np.full(len(vectors), np.inf, np.float32)
-    labels = np.zeros(len(vectors), np.intp)
-    half = np.sum(entries * entries, axis=1) / 2
-    cells = int(probes.max()) + 1
-    bounds = np.searchsorted(owner, np.arange(cells + 1))
-    flat = probes.ravel()
-    order = np.argsort(flat, kind="stable")
-    starts = np.searchsorted(flat[order], np.arange(cells + 1))
-    rows = order // probes.shape[1]
-    for cell in range(cells):
-        low, high = bounds[cell], bounds[cell + 1]
-        if low == high:
-            continue
-        step = max(1, _BLOCK // int(high - low))
-        for first in range(int(starts[cell]), int(starts[cell + 1]), step):
-            mine = rows[first : min(first + step, int(starts[cell + 1]))]
-            distance = half[low:high] - vectors[mine] @ entries[low:high].T
-            found = np.argmin(distance, axis=1)
-            least = distance[np.arange(len(mine)), found]
-            better = least < best[mine]
-            best[mine[better]] = least[better]
-            labels[mine[better]] = low + found[better]
-    return labels
-
-
-def _means(vectors: Array, weights: Floats, labels: Index, entries: Array) -> Array:
-    """Weighted means of the vectors of each label; entries that none has stay."""
-    total = np.bincount(labels, weights, len(entries))
-    used = total > 0
-    out = entries.copy()
-    for column in range(vectors.shape[1]):
-        sums = np.bincount(labels, weights * vectors[:, column], len(entries))
-        out[used, column] = sums[used] / total[used]
-    return out
+    return KMeans(size, rounds=PALETTE_ROUNDS, exact_rounds=0).fit(vectors, weights)

@@ -7,6 +7,7 @@ void bind_entropy(nanobind::module_& m);
 void bind_geometry(nanobind::module_& m);
 void bind_loss(nanobind::module_& m);
 void bind_optimise(nanobind::module_& m);
+void bind_octree(nanobind::module_& m);
 namespace raster {
 void bind_rasterizer(nanobind::module_& m);
 }
@@ -19,5 +20,6 @@ NB_MODULE(_native, m) {
   gscompress::bind_geometry(m);
   gscompress::bind_loss(m);
   gscompress::bind_optimise(m);
+  gscompress::bind_octree(m);
   gscompress::raster::bind_rasterizer(m);
 }

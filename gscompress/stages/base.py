@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gscompress.cameras import Camera
+from gscompress.codecs.guidance import Trained
 from gscompress.gaussians import Array, Gaussians
 from gscompress.render.base import Renderer
 
@@ -51,6 +52,8 @@ class Context:
         control: Views that only measure what comes out; ``cameras`` has none of them.
         attributes: The codecs by attribute group, for stages that care how the scene will be coded.
         checkpoints: Folder in which long stages keep their state, to go on after an interruption.
+        trained: Codebooks that a stage has trained, by attribute group; see
+            `gscompress.codecs.tuning`.
     """
 
     scene: Gaussians
@@ -63,6 +66,7 @@ class Context:
     control: Sequence[Camera] = ()
     attributes: Mapping[str, Any] | None = None
     checkpoints: Path | None = None
+    trained: dict[str, Trained] = field(default_factory=dict)
 
     @cached_property
     def cameras(self) -> Sequence[Camera]:

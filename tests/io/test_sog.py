@@ -14,16 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from gscompress.codecs.kmeans import nearest as nearest_vectors
 from gscompress.errors import ConfigError
 from gscompress.gaussians import Gaussians
 from gscompress.io import detect_format, load, save
-from gscompress.io.codebook import (
-    nearest_level,
-    nearest_vectors,
-    palette,
-    scalar_codebook,
-    visibility,
-)
+from gscompress.io.codebook import nearest_level, palette, scalar_codebook, visibility
 from gscompress.io.sog import SogFormat
 from tests.io.format_checks import assert_within, fuzz, make_scene, matched, mutations, refused
 

@@ -73,3 +73,38 @@ def test_a_peer_that_is_not_installed_is_skipped_with_the_reason(monkeypatch, tm
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Unavailable, match="no npm"):
         Spz(NodeTools(tmp_path), 5, 4).encode(tmp_path / "a.ply", make_scene(), tmp_path / "a.spz")
+
+
+def test_bits_at_a_psnr_lie_between_measured_points():
+    from benchmarks.vq import Row, bits_at
+
+    curve = [Row("sh", "", bits, psnr, 0.0) for bits, psnr in ((10, 40), (20, 44), (5, 38))]
+    assert bits_at(42, curve) == 15
+    assert bits_at(39, curve) == 7.5
+    assert bits_at(44, curve) == 20
+    assert bits_at(45, curve) is None
+    assert bits_at(37, curve) is None
+
+
+def test_codebooks_are_compared_attribute_by_attribute(tmp_path, capsys):
+    from benchmarks import vq
+
+    from gscompress.io import load, save
+
+    root = TOOLS.parent
+    scene = load(root / "scenes/demo.ply")
+    few = tmp_path / "few.ply"
+    save(scene.select(slice(0, None, 40)), few)
+    arguments = [
+        str(few),
+        "--cameras",
+        str(root / "scenes/cameras.json"),
+        "--views",
+        "1",
+        "--preset",
+        "fast",
+    ]
+    assert vq.main([*arguments, "--scale", "0.2", "--groups", "means,scales"]) == 0
+    out = capsys.readouterr().out
+    for codec in ("octree", "svq 3x64 (OMG)", "rvq 6x64 (Compact 3DGS)", "preset, steps x 8"):
+        assert codec in out
