@@ -154,4 +154,6 @@ class Rasterizer:
         weight_max: NDArray[np.float32],
         hits: NDArray[np.int64],
         removal_effect: NDArray[np.float64] | None,
+        transmittance_sum: NDArray[np.float64] | None = None,
+        dominated: NDArray[np.int64] | None = None,
     ) -> None: ...
