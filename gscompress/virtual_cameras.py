@@ -102,7 +102,7 @@ def virtual_cameras(
             lens.camera(
                 f"virtual_{i:04d}", extent.centre + distance * way, extent.centre, extent.up
             )
-            for i, way in enumerate(_sphere(count))
+            for i, way in enumerate(sphere(count))
         ]
     matter = sample_matter(scene, MATTER_SAMPLES, seed)
     positions = _free_positions(extent, matter, count, seed)
@@ -168,7 +168,7 @@ def _check(count: int, width: int, height: int, fov: float) -> _Lens:
     return _Lens(width, height, fov)
 
 
-def _sphere(count: int) -> Points:  # [count, 3]
+def sphere(count: int) -> Points:  # [count, 3]
     """Directions spread evenly over the sphere (a Fibonacci lattice)."""
     i = np.arange(count)
     y = 1 - (2 * i + 1) / max(count, 1)
@@ -197,7 +197,7 @@ def _free_positions(extent: Extent, matter: Points, count: int, seed: int) -> Po
     flat = np.cos(turn) * right + np.sin(turn) * ahead
     ways = np.cos(rise) * flat + np.sin(rise) * extent.up
     candidates = extent.centre + radii[:, None] * ways
-    bins = _sphere(DIRECTION_BINS).T
+    bins = sphere(DIRECTION_BINS).T
     enclosed, room = np.empty(CANDIDATES), np.empty(CANDIDATES)
     for i, candidate in enumerate(candidates):
         offset = matter - candidate

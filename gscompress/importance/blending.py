@@ -26,7 +26,7 @@ def removal_effect(
 
     Sum over pixels of w^2 |c_behind - c|^2, where c_behind = (F - A) / (T (1 - alpha)) is the
     colour seen through the Gaussian: F the pixel's colour, A what has been blended up to and
-    including it (the exact removal effect, as in POTR, arXiv:2601.14821).
+    including it (POTR, IEEE TCSVT 2026; derived anew).
 
     As the image is linear in the alpha of one Gaussian, this equals alpha^2 |dF / dalpha|^2 summed
     over pixels: Speedy-Splat's sensitivity (arXiv:2412.00578) by the Gaussian's value, times the
@@ -64,7 +64,7 @@ def weight_max(
     renderer: Renderer,
     progress: Progress | None = None,
 ) -> Values:  # [N]
-    """Largest w at any pixel (RadSplat, arXiv:2403.13806, eq. 9)."""
+    """Largest w at any pixel (RadSplat, arXiv:2403.13806)."""
     found = renderer.scores(scene, cameras, progress=progress, removal=False)
     return found.weight_max.astype(np.float64)
 

@@ -29,7 +29,7 @@ def sensitivity(
     probes: int = 1,
     seed: int = 0,
 ) -> Values:  # [N]
-    """Sensitivity of the images to position and scale (PUP 3D-GS, arXiv:2406.10219, eq. 5 to 8).
+    """Sensitivity of the images to position and scale (PUP 3D-GS, arXiv:2406.10219).
 
     PUP ranks by log det F_i with the 6x6 Fisher matrix F_i = sum over pixels and channels of
     g g^T, g = dI / d(mean, log scale) of the Gaussian. We give det(F_i)^(1/6), which ranks alike,

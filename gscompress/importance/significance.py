@@ -16,7 +16,7 @@ __all__ = ["global_significance", "global_significance_released"]
 Values = NDArray[np.float64]
 
 BETA = 0.1
-"""Power of the volume (LightGaussian, section 4.1; the release's v_pow)."""
+"""Power of the volume (the paper's beta, the release's v_pow)."""
 QUANTILE = 0.9
 
 
@@ -28,7 +28,7 @@ def global_significance(
     *,
     beta: float = BETA,
 ) -> Values:  # [N]
-    """Global significance of the paper (LightGaussian, arXiv:2311.17245, eq. 2 to 4).
+    """Global significance of the paper (LightGaussian, arXiv:2311.17245, section 3).
 
     GS_j = gamma_j sum over pixels of 1[j hits the pixel] o_j T_j, with the opacity o_j (not the
     fall-off of the footprint), the transmittance T_j in front of it, and gamma_j = V_norm^beta,
@@ -41,7 +41,7 @@ def global_significance(
     rank = min(int(QUANTILE * len(volumes)), len(volumes) - 1)
     normaliser = np.partition(volumes, rank)[rank]
     gamma = np.minimum(volumes / normaliser, 1) ** beta
-    return gamma * _blended(scene, cameras, renderer, progress)
+    return np.asarray(gamma * _blended(scene, cameras, renderer, progress))
 
 
 def global_significance_released(
@@ -65,12 +65,12 @@ def global_significance_released(
     descending = min(int(QUANTILE * len(volumes)), len(volumes) - 1)
     rank = len(volumes) - 1 - descending
     gamma = (volumes / np.partition(volumes, rank)[rank]) ** beta
-    return gamma * _blended(scene, cameras, renderer, progress)
+    return np.asarray(gamma * _blended(scene, cameras, renderer, progress))
 
 
 def _volumes(scene: Gaussians) -> Values:  # [N]
     """Products of the scales, kept within what float64 can divide."""
-    return np.exp(np.clip(scene.log_scales.astype(np.float64).sum(axis=1), -300, 300))
+    return np.asarray(np.exp(np.clip(scene.log_scales.astype(np.float64).sum(axis=1), -300, 300)))
 
 
 def _blended(
@@ -82,4 +82,4 @@ def _blended(
     """Opacity times the transmittance, summed over the pixels that are hit."""
     found = renderer.scores(scene, cameras, progress=progress, removal=False, occlusion=True)
     assert found.transmittance_sum is not None
-    return scene.opacities.astype(np.float64) * found.transmittance_sum
+    return np.asarray(scene.opacities.astype(np.float64) * found.transmittance_sum)

@@ -93,7 +93,8 @@ class CpuRenderer:
         activated = _activated(scene)
         n = len(scene)
         weight_sum, weight_sq_sum, removal_effect, passed = (np.zeros(n) for _ in range(4))
-        weight_max, hits, dominated = (np.zeros(n, t) for t in (np.float32, np.int64, np.int64))
+        weight_max = np.zeros(n, np.float32)
+        hits, dominated = np.zeros(n, np.int64), np.zeros(n, np.int64)
         with self._rasterizer() as rasterizer:
             for done, camera in enumerate(cameras, start=1):
                 view = _empty(camera)
