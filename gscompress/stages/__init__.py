@@ -4,4 +4,10 @@ from gscompress.registry import Registry
 
 __all__ = ["STAGES"]
 
-STAGES = Registry("stage", "gscompress.stages", {})
+STAGES = Registry(
+    "stage",
+    "gscompress.stages",
+    {
+        "prune": "gscompress.stages.prune:Prune",
+    },
+)
