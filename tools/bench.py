@@ -14,6 +14,7 @@ QUESTIONS = {
     "rasterizer": "forward, backward and scores, against another rasterizer in the same run",
     "coder": "symbols per second and bits per symbol of the entropy coders",
     "rd": "rate-distortion of our presets against the peers that can be installed",
+    "scores": "what is lost when the least important Gaussians go, by score of importance",
     "throughput": "encode and decode seconds and peak memory as the scene grows",
 }
 
