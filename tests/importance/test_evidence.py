@@ -1,0 +1,67 @@
+"""Who may be judged by what cameras see."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gscompress.cameras import Camera
+from gscompress.gaussians import Gaussians
+from gscompress.importance.coverage import coverage
+from gscompress.importance.evidence import judged, least_keep
+from gscompress.render.cpu import CpuRenderer
+from gscompress.virtual_cameras import virtual_cameras
+from tests.importance.test_coverage import shell
+
+OUTER, INNER = 8000, 500
+
+
+@pytest.fixture(scope="module")
+def nested() -> Gaussians:
+    """A closed ellipsoid with a smaller one inside."""
+    both = Gaussians.concat([shell(OUTER, [1, 1.2, 1]), shell(INNER, [0.4, 0.4, 0.4])])
+    return both.replace(opacity_logits=np.full(len(both), 6.0))
+
+
+def judge(scene: Gaussians, cameras: list[Camera]) -> np.ndarray:
+    return judged(scene, cameras, coverage(scene, cameras, CpuRenderer()).counts)
+
+
+def test_what_is_hidden_from_all_sides_is_judged(nested) -> None:
+    cameras = virtual_cameras(nested, 32, width=120, height=90)
+    counts = coverage(nested, cameras, CpuRenderer()).counts
+    assert (counts[OUTER:] == 0).mean() > 0.9
+    known = judged(nested, cameras, counts)
+    assert known[OUTER:].all()
+    assert known[:OUTER].mean() > 0.99
+
+
+def test_what_was_only_seen_from_one_side_is_not(nested) -> None:
+    cameras = virtual_cameras(nested, 64, width=120, height=90)
+    one_side = [camera for camera in cameras if camera.position[0] > 1.8]
+    assert len(one_side) >= 8
+    known = judge(nested, one_side)
+    front, back = (nested.means[:OUTER, 0] > 0.5, nested.means[:OUTER, 0] < -0.5)
+    assert known[:OUTER][front].mean() > 0.98
+    assert known[:OUTER][back].mean() < 0.2  # light comes through between the discs
+    assert known[OUTER:].mean() < 0.05  # hidden perhaps, but nobody has looked from behind
+
+
+def test_two_cameras_judge_nothing_and_transparency_needs_none(nested) -> None:
+    cameras = virtual_cameras(nested, 2, width=120, height=90)
+    assert not judge(nested, cameras).any()
+    clear = nested.replace(opacity_logits=np.full(len(nested), -5.6))  # 1 / 271
+    assert judge(clear, cameras).all()
+
+
+def test_what_may_be_asked_for() -> None:
+    assert least_keep(1) == 0
+    assert least_keep(0.9) == pytest.approx(0.1)
+    assert least_keep(0.75) == pytest.approx(0.7)
+    assert least_keep(0.5) == pytest.approx(0.9)
+    assert least_keep(0) == 1
+    for share in np.linspace(0.01, 0.99, 50):
+        keep = least_keep(share)
+        assert 1 - keep <= share  # who is not judged stays
+        kept_of_judged = 1 - (1 - keep) / share
+        assert kept_of_judged >= min(keep - 0.1, 0) - 1e-9
