@@ -29,7 +29,7 @@ def make_scene(n: int = 50, degree: int = 2) -> Gaussians:
 def test_the_dispatcher_names_every_question():
     command = [sys.executable, TOOLS / "bench.py"]
     done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
-    for question in ("rasterizer", "coder", "rd", "throughput"):
+    for question in ("rasterizer", "coder", "rd", "scores", "throughput"):
         assert f"\n  {question} " in done.stdout
     assert subprocess.run([*command, "nonsense"], capture_output=True, check=False).returncode == 2
     assert subprocess.run(command, capture_output=True, check=False).returncode == 2
@@ -72,3 +72,27 @@ def test_a_peer_that_is_not_installed_is_skipped_with_the_reason(monkeypatch, tm
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Unavailable, match="no npm"):
         Spz(NodeTools(tmp_path), 5, 4).encode(tmp_path / "a.ply", make_scene(), tmp_path / "a.spz")
+
+
+def test_scores_are_compared_at_equal_counts(tmp_path, capsys):
+    import json
+
+    from benchmarks import scores
+
+    scene = Path(__file__).parents[2] / "scenes" / "demo.ply"
+    arguments = ["--scene", str(scene), "--size", "0.1", "--every", "8", "--device", "cpu"]
+    arguments += ["--only", "removal_effect,hits", "--json", str(tmp_path / "a.json")]
+    assert scores.main(arguments) == 0
+    assert "| removal_effect | " in capsys.readouterr().out
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert found["size"] == [48, 36]
+    assert found["photo_psnr_before"] is None
+    best, worst = found["rows"]
+    assert (best["score"], worst["score"]) == ("removal_effect", "hits")
+    for row in (best, worst):
+        assert row["renders"] == sorted(row["renders"], reverse=True)
+        assert row["photos"] is None
+    assert all(a > b + 1 for a, b in zip(best["renders"], worst["renders"], strict=True))
+    scores.main([*arguments, "--only", "removal_effect", "--rounds", "3"])
+    again = json.loads((tmp_path / "a.json").read_text())["rows"][0]
+    assert again["renders"][3] > best["renders"][3] + 0.5
