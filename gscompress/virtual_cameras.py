@@ -206,7 +206,7 @@ def _free_positions(extent: Extent, matter: Points, count: int, seed: int) -> Po
     keep = enclosed >= np.quantile(enclosed, 0.3)
     keep &= room >= np.quantile(room[keep], 0.5)
     # Spread in the logarithm of the distance as well.
-    order = _spread(ways[keep] * np.log(radii[keep] / shortest * math.e)[:, None], count)
+    order = spread(ways[keep] * np.log(radii[keep] / shortest * math.e)[:, None], count)
     return np.asarray(candidates[keep][order])
 
 
@@ -215,10 +215,10 @@ def _matter_around(extent: Extent, matter: Points, count: int) -> Points:  # [co
     offset = matter - extent.centre
     distance = np.linalg.norm(offset, axis=1)
     far = distance >= np.median(distance)
-    return np.asarray(matter[far][_spread(offset[far] / distance[far, None], count)])
+    return np.asarray(matter[far][spread(offset[far] / distance[far, None], count)])
 
 
-def _spread(points: Points, count: int) -> NDArray[np.intp]:  # [M, 3] -> [count]
+def spread(points: Points, count: int) -> NDArray[np.intp]:  # [M, 3] -> [count]
     """Indices of a spread-out choice (farthest first); again from the start when too few."""
     chosen = [0]
     distance = np.linalg.norm(points - points[0], axis=1)

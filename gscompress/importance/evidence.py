@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gscompress.cameras import Camera
 from gscompress.gaussians import Gaussians
-from gscompress.importance.coverage import SEEN_WEIGHT
-from gscompress.virtual_cameras import sphere
+from gscompress.importance.coverage import SEEN_WEIGHT, coverage
+from gscompress.render.base import Progress, Renderer
+from gscompress.virtual_cameras import sphere, spread
 
 __all__ = ["MIN_VIEWS", "judged", "least_keep"]
 
@@ -22,6 +24,12 @@ MIN_DIRECTIONS = 8
 """Looked at from so many of the directions (a quarter of the sphere), it is judged though not seen:
 something hides it."""
 
+GROUPS = 8
+MAX_LONE = 0.025
+MAX_UNSEEN = 0.1
+"""When cameras are complete. Captures of a whole scene have 0.01 to 0.02 and 0.02 to 0.06, a half
+or a quarter of their cameras 0.02 to 0.08, cameras on one side only 0.04 to 0.1 and 0.13 to 0.6."""
+
 EXTRA_LOSS = 0.1
 """What the judged Gaussians may lose on top, as a share of them, for those that must stay."""
 
@@ -31,7 +39,8 @@ Points = NDArray[np.float64]
 def judged(
     scene: Gaussians,
     cameras: Sequence[Camera],
-    counts: NDArray[np.int64],  # [N]
+    renderer: Renderer,
+    progress: Progress | None = None,
 ) -> NDArray[np.bool_]:  # [N]
     """Which Gaussians the cameras say enough about to remove them.
 
@@ -41,26 +50,71 @@ def judged(
     - it is seen in at least ``MIN_VIEWS`` views, so that its score is not chance;
     - it is in the image of cameras in at least ``MIN_DIRECTIONS`` of ``DIRECTIONS`` evenly spread
       directions, as seen from it, and still not seen: it lies inside or behind other things;
-    - its opacity is below 1/255, which no view ever shows.
+    - its opacity is below 1/255, which no view ever shows;
+    - the cameras are complete. They are divided into ``GROUPS`` of neighbours by position and
+      direction. If of all Gaussians that are seen at most ``MAX_LONE`` are seen by one group alone,
+      hardly anything would have been missed without any one of the groups, so that one more would
+      hardly show anything new (the reasoning of Good and Turing). And at most ``MAX_UNSEEN`` of the
+      scene may be unseen by all, or the groups do not surround what the scene was trained on.
 
     All others must stay: nothing is known about them.
 
     Args:
         scene: The scene.
         cameras: The views.
-        counts: In how many of them each Gaussian is seen (`gscompress.importance.coverage`).
+        renderer: Says what is seen (`gscompress.importance.coverage`).
+        progress: Told after every view.
     """
+    counts, groups = np.zeros((2, len(scene)), np.int64)
+    done = 0
+    for members in _groups(cameras):
+        told = None if progress is None else partial(_shifted, progress, done, len(cameras))
+        found = coverage(scene, members, renderer, progress=told).counts
+        counts += found
+        groups += found > 0
+        done += len(members)
+    if len(cameras) >= GROUPS and _complete(groups):
+        return np.ones(len(scene), bool)
     out = (counts >= MIN_VIEWS) | (scene.opacities < SEEN_WEIGHT)
     open_ = np.flatnonzero(~out)
-    points = scene.means[open_].astype(np.float64)
-    seen_from = np.zeros((len(open_), DIRECTIONS), bool)
+    out[open_] = _directions(scene.means[open_].astype(np.float64), cameras) >= MIN_DIRECTIONS
+    return out
+
+
+def _groups(cameras: Sequence[Camera]) -> list[list[Camera]]:
+    """Neighbours: each camera with the nearest of some that are spread out."""
+    if not cameras:
+        return []
+    positions = np.array([camera.position for camera in cameras])
+    offsets = positions - positions.mean(axis=0)
+    size = max(float(np.linalg.norm(offsets, axis=1).mean()), 1e-12)
+    ahead = np.array([camera.viewmat[2, :3] for camera in cameras])
+    places = np.concatenate([offsets / size, ahead], axis=1)
+    centres = places[spread(places, min(GROUPS, len(cameras)))]
+    group = np.argmin(np.square(places[:, None] - centres).sum(axis=2), axis=1)
+    return [[cameras[i] for i in np.flatnonzero(group == g)] for g in range(len(centres))]
+
+
+def _complete(groups: NDArray[np.int64]) -> bool:
+    """Whether the cameras show all there is, given by how many groups each Gaussian is seen."""
+    seen = np.count_nonzero(groups)
+    lone = np.count_nonzero(groups == 1)
+    return lone <= MAX_LONE * seen and len(groups) - seen <= MAX_UNSEEN * len(groups)
+
+
+def _shifted(progress: Progress, before: int, total: int, done: int, _: int) -> None:
+    progress(before + done, total)
+
+
+def _directions(points: Points, cameras: Sequence[Camera]) -> NDArray[np.int64]:  # [N, 3] -> [N]
+    """From how many directions cameras look at each point."""
+    seen_from = np.zeros((len(points), DIRECTIONS), bool)
     bins = sphere(DIRECTIONS).T  # [3, D]
     for camera in cameras:
         inside = np.flatnonzero(_in_image(points, camera))
         toward = camera.position - points[inside]
         seen_from[inside, np.argmax(toward @ bins, axis=1)] = True
-    out[open_] = seen_from.sum(axis=1) >= MIN_DIRECTIONS
-    return out
+    return np.asarray(seen_from.sum(axis=1))
 
 
 def least_keep(share: float) -> float:

@@ -8,6 +8,7 @@ STAGES = Registry(
     "stage",
     "gscompress.stages",
     {
+        "merge": "gscompress.stages.merge:Merge",
         "prune": "gscompress.stages.prune:Prune",
     },
 )

@@ -8,7 +8,7 @@ import pytest
 from gscompress.cameras import Camera
 from gscompress.gaussians import Gaussians
 from gscompress.importance.coverage import coverage
-from gscompress.importance.evidence import judged, least_keep
+from gscompress.importance.evidence import MAX_UNSEEN, judged, least_keep
 from gscompress.render.cpu import CpuRenderer
 from gscompress.virtual_cameras import virtual_cameras
 from tests.importance.test_coverage import shell
@@ -24,14 +24,16 @@ def nested() -> Gaussians:
 
 
 def judge(scene: Gaussians, cameras: list[Camera]) -> np.ndarray:
-    return judged(scene, cameras, coverage(scene, cameras, CpuRenderer()).counts)
+    return judged(scene, cameras, CpuRenderer())
 
 
-def test_what_is_hidden_from_all_sides_is_judged(nested) -> None:
+def test_what_is_hidden_from_all_sides_is_judged(nested, monkeypatch) -> None:
     cameras = virtual_cameras(nested, 32, width=120, height=90)
+    assert INNER / (OUTER + INNER) < MAX_UNSEEN
+    monkeypatch.setattr("gscompress.importance.evidence.GROUPS", 99)  # each for itself
     counts = coverage(nested, cameras, CpuRenderer()).counts
     assert (counts[OUTER:] == 0).mean() > 0.9
-    known = judged(nested, cameras, counts)
+    known = judge(nested, cameras)
     assert known[OUTER:].all()
     assert known[:OUTER].mean() > 0.99
 
@@ -67,3 +69,21 @@ def test_what_may_be_asked_for() -> None:
         assert 1 - keep <= share  # who is not judged stays
         kept_of_judged = 1 - (1 - keep) / share
         assert kept_of_judged >= min(keep - 0.1, 0) - 1e-9
+
+
+def test_complete_cameras_judge_all(nested) -> None:
+    far = nested.select(np.arange(100))  # seen by nobody, from no direction
+    far = far.replace(means=far.means + np.float32([0, 0, 500]))
+    both = Gaussians.concat([nested, far])
+    cameras = virtual_cameras(nested, 96, width=120, height=90)
+    told = []
+    everybody = judged(both, cameras, CpuRenderer(), lambda done, total: told.append((done, total)))
+    assert everybody.all()
+    assert told == [(i, 96) for i in range(1, 97)]
+    few = judge(both, cameras[::12])
+    assert not few[-100:].any()
+    assert 0.3 < few.mean() < 0.95
+    # Many unseen Gaussians: these cameras do not surround what the scene was trained on.
+    much = nested.select(np.arange(2000))
+    much = much.replace(means=much.means + np.float32([0, 0, 500]))
+    assert not judge(Gaussians.concat([nested, much]), cameras)[-2000:].any()
