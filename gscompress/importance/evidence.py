@@ -92,14 +92,14 @@ def _groups(cameras: Sequence[Camera]) -> list[list[Camera]]:
     places = np.concatenate([offsets / size, ahead], axis=1)
     centres = places[spread(places, min(GROUPS, len(cameras)))]
     group = np.argmin(np.square(places[:, None] - centres).sum(axis=2), axis=1)
-    return [[cameras[i] for i in np.flatnonzero(group == g)] for g in range(len(centres))]
+    return [[cameras[i] for i in np.flatnonzero(group == g).tolist()] for g in range(len(centres))]
 
 
 def _complete(groups: NDArray[np.int64]) -> bool:
     """Whether the cameras show all there is, given by how many groups each Gaussian is seen."""
     seen = np.count_nonzero(groups)
     lone = np.count_nonzero(groups == 1)
-    return lone <= MAX_LONE * seen and len(groups) - seen <= MAX_UNSEEN * len(groups)
+    return bool(lone <= MAX_LONE * seen and len(groups) - seen <= MAX_UNSEEN * len(groups))
 
 
 def _shifted(progress: Progress, before: int, total: int, done: int, _: int) -> None:

@@ -73,17 +73,17 @@ def test_what_may_be_asked_for() -> None:
 
 def test_complete_cameras_judge_all(nested) -> None:
     far = nested.select(np.arange(100))  # seen by nobody, from no direction
-    far = far.replace(means=far.means + np.float32([0, 0, 500]))
+    far = far.replace(means=far.means + np.float32([0, 0, 1e6]))
     both = Gaussians.concat([nested, far])
     cameras = virtual_cameras(nested, 96, width=120, height=90)
     told = []
     everybody = judged(both, cameras, CpuRenderer(), lambda done, total: told.append((done, total)))
     assert everybody.all()
     assert told == [(i, 96) for i in range(1, 97)]
-    few = judge(both, cameras[::12])
+    few = judge(both, cameras[::24])
     assert not few[-100:].any()
-    assert 0.3 < few.mean() < 0.95
+    assert few.mean() < 0.9
     # Many unseen Gaussians: these cameras do not surround what the scene was trained on.
     much = nested.select(np.arange(2000))
-    much = much.replace(means=much.means + np.float32([0, 0, 500]))
+    much = much.replace(means=much.means + np.float32([0, 0, 1e6]))
     assert not judge(Gaussians.concat([nested, much]), cameras)[-2000:].any()
