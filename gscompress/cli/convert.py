@@ -19,25 +19,38 @@ from gscompress.errors import UsageError
     type=click.IntRange(0, 4),
     help="Keep the spherical harmonics up to this degree only.",
 )
+@click.option(
+    "--level",
+    type=click.IntRange(0),
+    help="Of a .gsz, decode the levels of detail up to this one; the file may end there.",
+)
 @overwrite_option
 @common_options
 @pass_session
 def verb(
-    session: Session, /, source: Path, target: Path, sh_degree: int | None, overwrite: bool
+    session: Session,
+    /,
+    source: Path,
+    target: Path,
+    sh_degree: int | None,
+    level: int | None,
+    overwrite: bool,
 ) -> None:
     """Convert the scene IN to the format that the ending of OUT names.
 
-    A .gsz is written with the preset fast; 'gscompress compress' has the choice.
+    A .gsz is written with the preset fast; 'gscompress compress' has the choice. 'gscompress info'
+    lists the levels of a .gsz.
     """
     from gscompress.files import open_input
     from gscompress.io import format_for_name, load, save
     from gscompress.io.atomic import refuse_existing
+    from gscompress.pipeline import decompress
 
     format_for_name(target)
     if not overwrite:
         refuse_existing(target)
     open_input(source).close()
-    scene = load(source)
+    scene = load(source) if level is None else decompress(source, level)
     if sh_degree is not None:
         if sh_degree > scene.sh_degree:
             raise UsageError(
