@@ -41,6 +41,7 @@ def judged(
     cameras: Sequence[Camera],
     renderer: Renderer,
     progress: Progress | None = None,
+    witnesses: Sequence[Camera] = (),
 ) -> NDArray[np.bool_]:  # [N]
     """Which Gaussians the cameras say enough about to remove them.
 
@@ -48,36 +49,46 @@ def judged(
     one side. It is judged if one of these holds:
 
     - it is seen in at least ``MIN_VIEWS`` views, so that its score is not chance;
-    - it is in the image of cameras in at least ``MIN_DIRECTIONS`` of ``DIRECTIONS`` evenly spread
-      directions, as seen from it, and still not seen: it lies inside or behind other things;
     - its opacity is below 1/255, which no view ever shows;
-    - the cameras are complete. They are divided into ``GROUPS`` of neighbours by position and
-      direction. If of all Gaussians that are seen at most ``MAX_LONE`` are seen by one group alone,
-      hardly anything would have been missed without any one of the groups, so that one more would
-      hardly show anything new (the reasoning of Good and Turing). And at most ``MAX_UNSEEN`` of the
-      scene may be unseen by all, or the groups do not surround what the scene was trained on.
+    - it is in the image of cameras in at least ``MIN_DIRECTIONS`` of ``DIRECTIONS`` evenly spread
+      directions, as seen from it, and still never seen: it lies inside or behind other things;
+    - the cameras are complete, and it is seen in a judging view, or in none at all. Complete: they
+      are divided into ``GROUPS`` of neighbours by position and direction. If of all Gaussians that
+      are seen at most ``MAX_LONE`` are seen by one group alone, hardly anything would have been
+      missed without any one of the groups, so that one more would hardly show anything new (the
+      reasoning of Good and Turing). And at most ``MAX_UNSEEN`` of the scene may be unseen by all,
+      or the groups do not surround what the scene was trained on.
 
     All others must stay: nothing is known about them.
 
     Args:
         scene: The scene.
-        cameras: The views.
+        cameras: The views from which Gaussians are judged.
         renderer: Says what is seen (`gscompress.importance.coverage`).
         progress: Told after every view.
+        witnesses: More views, which only tell what there is to see: what they alone see is not
+            judged.
     """
     counts, groups = np.zeros((2, len(scene)), np.int64)
+    everybody = [*cameras, *witnesses]
+    judges = {id(camera) for camera in cameras}
     done = 0
-    for members in _groups(cameras):
-        told = None if progress is None else partial(_shifted, progress, done, len(cameras))
-        found = coverage(scene, members, renderer, progress=told).counts
-        counts += found
-        groups += found > 0
-        done += len(members)
-    if len(cameras) >= GROUPS and _complete(groups):
-        return np.ones(len(scene), bool)
+    for members in _groups(everybody):
+        seen = np.zeros(len(scene), bool)
+        for judging in (True, False):
+            part = [camera for camera in members if (id(camera) in judges) == judging]
+            told = None if progress is None else partial(_shifted, progress, done, len(everybody))
+            found = coverage(scene, part, renderer, progress=told).counts
+            seen |= found > 0
+            counts += found if judging else 0
+            done += len(part)
+        groups += seen
     out = (counts >= MIN_VIEWS) | (scene.opacities < SEEN_WEIGHT)
-    open_ = np.flatnonzero(~out)
-    out[open_] = _directions(scene.means[open_].astype(np.float64), cameras) >= MIN_DIRECTIONS
+    if len(everybody) >= GROUPS and _complete(groups):
+        return np.asarray(out | (counts > 0) | (groups == 0))
+    unseen = np.flatnonzero(~out & (groups == 0))
+    points = scene.means[unseen].astype(np.float64)
+    out[unseen] = _directions(points, everybody) >= MIN_DIRECTIONS
     return out
 
 

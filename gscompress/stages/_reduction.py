@@ -178,10 +178,20 @@ def make_rule(
     return cameras, ByDistortion(min_psnr, ctx.renderer, control, images, ctx.step("control"))
 
 
-def judge(scene: Gaussians, cameras: Sequence[Camera], ctx: Context) -> NDArray[np.bool_]:  # [N]
-    """Which Gaussians the cameras say enough about; see `gscompress.importance.evidence`."""
-    small = [_shrunk(camera) for camera in pick_views(cameras, EVIDENCE_VIEWS)]
-    return judged(scene, small, ctx.renderer, ctx.step("cover"))
+def judge(
+    scene: Gaussians, cameras: Sequence[Camera], views: int, ctx: Context
+) -> tuple[Sequence[Camera], NDArray[np.bool_]]:
+    """The ``views`` cameras to measure importance from, and which Gaussians [N] they can judge.
+
+    See `gscompress.importance.evidence`; some of the other cameras are witnesses.
+    """
+    chosen = pick_views(cameras, views)
+    taken = {id(camera) for camera in chosen}
+    others = [camera for camera in cameras if id(camera) not in taken]
+    room = max(0, EVIDENCE_VIEWS - len(chosen))
+    witnesses = pick_views(others, room) if room else []
+    small, more = ([_shrunk(camera) for camera in part] for part in (chosen, witnesses))
+    return chosen, judged(scene, small, ctx.renderer, ctx.step("cover"), more)
 
 
 def most_that_may_go(

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscompress.gaussians import Gaussians
-from gscompress.importance import pick_views
 from gscompress.render.base import Scores
 from gscompress.stages._moments import Pairs, colour_costs, nearby_pairs
 from gscompress.stages._reduction import (
@@ -70,13 +69,12 @@ class Merge(Stage):
         if len(scene) == 0 or self.keep == 1:
             return scene
         cameras, rule = make_rule(ctx, keep=self.keep, min_psnr=self.min_psnr)
-        known = judge(scene, cameras, ctx)
+        chosen, known = judge(scene, cameras, self.views, ctx)
         most = most_that_may_go("merge", known, self.keep, cameras)
-        cameras = pick_views(cameras, self.views)
         left, merged = scene, 0
         for number in range(1, self.rounds + 1):
             step = round_step(ctx, "merge", number, self.rounds)
-            scores = ctx.renderer.scores(left, cameras, progress=step)
+            scores = ctx.renderer.scores(left, chosen, progress=step)
             room = min(most - (len(scene) - len(left)), len(left) - 1)
             changes = _plan(left, known, scores, len(scene), room, number / self.rounds)
             count = rule.count(changes)

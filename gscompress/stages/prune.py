@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscompress.gaussians import Gaussians
-from gscompress.importance import SCORES, pick_views, score
+from gscompress.importance import SCORES, score
 from gscompress.stages._reduction import (
     check_limits,
     judge,
@@ -79,14 +79,13 @@ class Prune(Stage):
         if len(scene) == 0 or self.keep == 1 or self.tau == 1:
             return scene
         cameras, rule = make_rule(ctx, keep=self.keep, tau=self.tau, min_psnr=self.min_psnr)
-        known = judge(scene, cameras, ctx)
+        chosen, known = judge(scene, cameras, self.views, ctx)
         most = most_that_may_go("prune", known, self.keep, cameras)
-        cameras = pick_views(cameras, self.views)
         left: Indices = np.arange(len(scene))
         for number in range(1, self.rounds + 1):
             part = scene.select(left)
             step = round_step(ctx, "prune", number, self.rounds)
-            values = score(part, cameras, ctx.renderer, self.score, step)
+            values = score(part, chosen, ctx.renderer, self.score, step)
             order = np.argsort(np.where(known[left], values, np.inf), kind="stable")
             room = min(most - (len(scene) - len(left)), int(known[left].sum()), len(left) - 1)
             going = _Removals(part, order, values[order], len(scene), room, number / self.rounds)

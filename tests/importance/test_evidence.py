@@ -87,3 +87,15 @@ def test_complete_cameras_judge_all(nested) -> None:
     much = nested.select(np.arange(2000))
     much = much.replace(means=much.means + np.float32([0, 0, 1e6]))
     assert not judge(Gaussians.concat([nested, much]), cameras)[-2000:].any()
+
+
+def test_what_only_witnesses_see_is_not_judged(nested) -> None:
+    cameras = virtual_cameras(nested, 96, width=120, height=90)
+    right = [camera for camera in cameras if camera.position[0] > 0.5]
+    left = [camera for camera in cameras if camera.position[0] <= 0.5]
+    known = judged(nested, right, CpuRenderer(), witnesses=left)
+    assert known[:OUTER][nested.means[:OUTER, 0] < -0.9].mean() < 0.2
+    assert known[:OUTER][nested.means[:OUTER, 0] > 0.7].mean() > 0.98
+    hidden = coverage(nested, cameras, CpuRenderer()).counts == 0
+    assert hidden.sum() > 100
+    assert known[hidden].all()
