@@ -1,6 +1,9 @@
 """The whole way: scene to file and back."""
 
 import importlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -190,11 +193,45 @@ def test_headers_that_make_no_sense_are_refused(change, text):
         gs.decompress(broken.to_bytes())
 
 
+def expected_digests():
+    return dict(line.split() for line in (GOLDEN / "digests.txt").read_text().splitlines())
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.gsz")), ids=lambda p: p.stem)
-def test_old_files_decode_to_the_same_bits(path):
+def test_old_files_decode_to_the_same_bits(path, threads, monkeypatch):
     """Files that an earlier version wrote, and the digest of what it decoded them to."""
-    expected = dict(line.split() for line in (GOLDEN / "digests.txt").read_text().splitlines())
-    assert digest(gs.decompress(path)) == expected[path.name]
+    monkeypatch.setattr(os, "cpu_count", lambda: threads)
+    assert digest(gs.decompress(path)) == expected_digests()[path.name]
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_decoding_is_the_same_on_older_processors(kept):
+    """The decoder's own core has one build for all; numpy's kernels are chosen at run time."""
+    core = np._core._multiarray_umath
+    features, absent = core.__cpu_features__, core.__cpu_dispatch__[kept:]
+    program = (
+        "import sys, gscompress as gs, numpy as np\n"
+        "from tests.checks import digest\n"
+        "features = np._core._multiarray_umath.__cpu_features__\n"
+        f"assert not any(features[name] for name in {absent})\n"
+        "for path in sys.argv[1:]: print(digest(gs.decompress(path)))"
+    )
+    paths = sorted(GOLDEN.glob("*.gsz"))
+    environment = {
+        **os.environ,
+        "NPY_DISABLE_CPU_FEATURES": " ".join(name for name in absent if features[name]),
+        "PYTHONPATH": os.pathsep.join(p for p in [str(ROOT), *sys.path] if p),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, paths)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [expected_digests()[path.name] for path in paths]
 
 
 def test_every_preset_has_a_golden_file():
