@@ -120,6 +120,7 @@ def adam_step(
     damping: float,
     threads: int,
 ) -> None: ...
+
 # octree
 class BrokenOctree(Exception): ...
 
@@ -192,4 +193,6 @@ class Rasterizer:
         weight_max: NDArray[np.float32],
         hits: NDArray[np.int64],
         removal_effect: NDArray[np.float64] | None,
+        transmittance_sum: NDArray[np.float64] | None = None,
+        dominated: NDArray[np.int64] | None = None,
     ) -> None: ...

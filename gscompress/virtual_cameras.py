@@ -102,7 +102,7 @@ def virtual_cameras(
             lens.camera(
                 f"virtual_{i:04d}", extent.centre + distance * way, extent.centre, extent.up
             )
-            for i, way in enumerate(_sphere(count))
+            for i, way in enumerate(sphere(count))
         ]
     matter = sample_matter(scene, MATTER_SAMPLES, seed)
     positions = _free_positions(extent, matter, count, seed)
@@ -168,7 +168,7 @@ def _check(count: int, width: int, height: int, fov: float) -> _Lens:
     return _Lens(width, height, fov)
 
 
-def _sphere(count: int) -> Points:  # [count, 3]
+def sphere(count: int) -> Points:  # [count, 3]
     """Directions spread evenly over the sphere (a Fibonacci lattice)."""
     i = np.arange(count)
     y = 1 - (2 * i + 1) / max(count, 1)
@@ -197,7 +197,7 @@ def _free_positions(extent: Extent, matter: Points, count: int, seed: int) -> Po
     flat = np.cos(turn) * right + np.sin(turn) * ahead
     ways = np.cos(rise) * flat + np.sin(rise) * extent.up
     candidates = extent.centre + radii[:, None] * ways
-    bins = _sphere(DIRECTION_BINS).T
+    bins = sphere(DIRECTION_BINS).T
     enclosed, room = np.empty(CANDIDATES), np.empty(CANDIDATES)
     for i, candidate in enumerate(candidates):
         offset = matter - candidate
@@ -206,7 +206,7 @@ def _free_positions(extent: Extent, matter: Points, count: int, seed: int) -> Po
     keep = enclosed >= np.quantile(enclosed, 0.3)
     keep &= room >= np.quantile(room[keep], 0.5)
     # Spread in the logarithm of the distance as well.
-    order = _spread(ways[keep] * np.log(radii[keep] / shortest * math.e)[:, None], count)
+    order = spread(ways[keep] * np.log(radii[keep] / shortest * math.e)[:, None], count)
     return np.asarray(candidates[keep][order])
 
 
@@ -215,10 +215,10 @@ def _matter_around(extent: Extent, matter: Points, count: int) -> Points:  # [co
     offset = matter - extent.centre
     distance = np.linalg.norm(offset, axis=1)
     far = distance >= np.median(distance)
-    return np.asarray(matter[far][_spread(offset[far] / distance[far, None], count)])
+    return np.asarray(matter[far][spread(offset[far] / distance[far, None], count)])
 
 
-def _spread(points: Points, count: int) -> NDArray[np.intp]:  # [M, 3] -> [count]
+def spread(points: Points, count: int) -> NDArray[np.intp]:  # [M, 3] -> [count]
     """Indices of a spread-out choice (farthest first); again from the start when too few."""
     chosen = [0]
     distance = np.linalg.norm(points - points[0], axis=1)

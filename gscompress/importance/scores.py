@@ -10,6 +10,7 @@ import numpy as np
 from gscompress.cameras import Camera
 from gscompress.codecs.guidance import Guidance, Sightings
 from gscompress.gaussians import Array, Gaussians
+from gscompress.importance import pick_views
 from gscompress.stages.base import Context
 
 __all__ = ["look"]
@@ -32,9 +33,11 @@ def look(scene: Gaussians, codecs: Mapping[str, Any], ctx: Context) -> Guidance:
     score = getattr(classes, "score", "weight_sum")
     importance = sightings = None
     if wanted[1]:
-        importance, sightings = _sight(scene, _pick(ctx, wanted[1]), ctx, score)
+        importance, sightings = _sight(scene, pick_views(ctx.cameras, wanted[1]), ctx, score)
     if wanted[0] != wanted[1]:
-        importance = _score(scene, _pick(ctx, wanted[0]), ctx, score) if wanted[0] else None
+        importance = (
+            _score(scene, pick_views(ctx.cameras, wanted[0]), ctx, score) if wanted[0] else None
+        )
     return Guidance(importance, sightings, ctx.trained, _torch_device(ctx))
 
 
@@ -43,14 +46,6 @@ def _torch_device(ctx: Context) -> str:
     if ctx.device == "auto" and "renderer" in vars(ctx):  # it knows what there is
         return "cuda" if ctx.renderer.name == "gsplat" else "cpu"
     return "cpu" if ctx.device == "auto" else ctx.device
-
-
-def _pick(ctx: Context, views: int) -> Sequence[Camera]:
-    cameras = ctx.cameras
-    if len(cameras) <= views:
-        return cameras
-    picked = np.linspace(0, len(cameras) - 1, views).round().astype(int)
-    return [cameras[i] for i in picked]
 
 
 def _score(scene: Gaussians, cameras: Sequence[Camera], ctx: Context, score: str) -> Array:

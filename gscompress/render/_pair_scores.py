@@ -35,9 +35,10 @@ class ScoreSums:
 
         self._torch = torch
         self._chunk = chunk
-        sums = torch.zeros((4, n), dtype=torch.float64, device=device)
-        self._weight_sum, self._weight_sq_sum, self._removal_effect, self._weight_max = sums
-        self._hits = torch.zeros(n, dtype=torch.int64, device=device)
+        sums = torch.zeros((5, n), dtype=torch.float64, device=device)
+        self._weight_sum, self._weight_sq_sum, self._removal_effect = sums[:3]
+        self._weight_max, self._transmittance_sum = sums[3:]
+        self._hits, self._dominated = torch.zeros((2, n), dtype=torch.int64, device=device)
 
     def add(self, ids: Tensor, pixels: Tensor, splats: Splats, image: Tensor) -> None:
         """Add the scores of a view.
@@ -66,7 +67,8 @@ class ScoreSums:
         first = torch.nonzero(start)[:, 0][torch.cumsum(start, 0) - 1]  # pair that begins the pixel
         through = torch.log1p(-alpha)
         after = _within_pixel(through, first).exp()  # what the pixel lets through after the pair
-        weight = alpha * after / (1 - alpha)
+        before = after / (1 - alpha)
+        weight = alpha * before
         shown = _within_pixel(weight[:, None] * colors, first)
         behind = (image.reshape(-1, 3)[pixels].double() - shown) / after[:, None]
         squared = weight.square()
@@ -76,15 +78,21 @@ class ScoreSums:
         self._removal_effect.index_add_(0, ids, effect)
         self._weight_max.scatter_reduce_(0, ids, weight, "amax")
         self._hits.index_add_(0, ids, torch.ones_like(ids))
+        self._transmittance_sum.index_add_(0, ids, before)
+        winners = ids[_first_largest(weight, first)]
+        self._dominated.index_add_(0, winners, torch.ones_like(winners))
 
-    def result(self) -> Scores:
+    def result(self, *, occlusion: bool = False) -> Scores:
         """The scores as arrays."""
+        passed, dominated = self._transmittance_sum.cpu().numpy(), self._dominated.cpu().numpy()
         return Scores(
             weight_sum=self._weight_sum.cpu().numpy().astype(np.float32),
             weight_sq_sum=self._weight_sq_sum.cpu().numpy().astype(np.float32),
             weight_max=self._weight_max.cpu().numpy().astype(np.float32),
             hits=self._hits.cpu().numpy(),
             removal_effect=self._removal_effect.cpu().numpy().astype(np.float32),
+            transmittance_sum=passed.astype(np.float32) if occlusion else None,
+            dominated=dominated if occlusion else None,
         )
 
 
@@ -96,6 +104,18 @@ def _alpha(ids: Tensor, pixels: Tensor, splats: Splats, width: int) -> Tensor:
     a, b, c = conics[ids].unbind(-1)
     sigma = 0.5 * (a * dx * dx + c * dy * dy) + b * dx * dy
     return (opacities[ids] * (-sigma).exp()).clamp_max(ALPHA_MAX)
+
+
+def _first_largest(weight: Tensor, first: Tensor) -> Tensor:
+    """In every pixel the pair of the largest weight, of equals the first."""
+    import torch
+
+    largest = torch.zeros_like(weight).scatter_reduce_(0, first, weight, "amax")
+    pairs = torch.nonzero(weight == largest[first])[:, 0]
+    pixels = first[pairs]
+    begins = torch.ones_like(pairs, dtype=torch.bool)
+    begins[1:] = pixels[1:] != pixels[:-1]
+    return pairs[begins]
 
 
 def _within_pixel(values: Tensor, first: Tensor) -> Tensor:

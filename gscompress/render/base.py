@@ -44,6 +44,8 @@ class Scores:
         removal_effect: Squared error of the image (summed over pixels and channels) that removing
             this Gaussian alone would cause: sum of w^2 |c_behind - c|^2, where c_behind is the
             colour that would be seen through it.
+        transmittance_sum: Sum of T over the pixels to which it contributed; None unless asked for.
+        dominated: Number of pixels in which its w is the largest; None unless asked for.
     """
 
     weight_sum: Array  # [N]
@@ -51,6 +53,8 @@ class Scores:
     weight_max: Array  # [N]
     hits: NDArray[np.int64]  # [N]
     removal_effect: Array  # [N]
+    transmittance_sum: Array | None = None  # [N]
+    dominated: NDArray[np.int64] | None = None  # [N]
 
 
 class Renderer(Protocol):
@@ -73,10 +77,12 @@ class Renderer(Protocol):
         progress: Progress | None = None,
         *,
         removal: bool = True,
+        occlusion: bool = False,
     ) -> Scores:
         """Accumulate the scores of every Gaussian over the cameras; no gradient.
 
-        Without ``removal`` the removal effect, which takes a second pass, may be left at 0.
+        Without ``removal`` the removal effect, which takes a second pass, may be left at 0. With
+        ``occlusion`` the transmittance sum and the dominated pixels are there as well.
         """
         ...
 

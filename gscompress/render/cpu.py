@@ -81,18 +81,20 @@ class CpuRenderer:
         progress: Progress | None = None,
         *,
         removal: bool = True,
+        occlusion: bool = False,
     ) -> Scores:
         """Accumulate the scores of every Gaussian over the cameras, in double precision.
 
         The removal effect follows from the colour seen behind each Gaussian (see Scores); it takes
         a second pass over the image, when its final colours are known, unless ``removal`` is
-        false: then it stays 0.
+        false: then it stays 0. ``occlusion`` costs another pass.
         """
         antialiased = is_antialiased(scene)
         activated = _activated(scene)
         n = len(scene)
-        weight_sum, weight_sq_sum, removal_effect = (np.zeros(n) for _ in range(3))
-        weight_max, hits = np.zeros(n, np.float32), np.zeros(n, np.int64)
+        weight_sum, weight_sq_sum, removal_effect, passed = (np.zeros(n) for _ in range(4))
+        weight_max = np.zeros(n, np.float32)
+        hits, dominated = np.zeros(n, np.int64), np.zeros(n, np.int64)
         with self._rasterizer() as rasterizer:
             for done, camera in enumerate(cameras, start=1):
                 view = _empty(camera)
@@ -108,6 +110,8 @@ class CpuRenderer:
                     weight_max=weight_max,
                     hits=hits,
                     removal_effect=removal_effect if removal else None,
+                    transmittance_sum=passed if occlusion else None,
+                    dominated=dominated if occlusion else None,
                 )
                 if progress:
                     progress(done, len(cameras))
@@ -117,6 +121,8 @@ class CpuRenderer:
             weight_max=weight_max,
             hits=hits,
             removal_effect=removal_effect.astype(np.float32),
+            transmittance_sum=passed.astype(np.float32) if occlusion else None,
+            dominated=dominated if occlusion else None,
         )
 
     def rasterize(

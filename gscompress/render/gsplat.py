@@ -77,8 +77,12 @@ class GsplatRenderer:
         progress: Progress | None = None,
         *,
         removal: bool = True,
+        occlusion: bool = False,
     ) -> Scores:
-        """Accumulate the scores of every Gaussian over the cameras, in double precision."""
+        """Accumulate the scores of every Gaussian over the cameras, in double precision.
+
+        All scores come from one list of pairs: leaving some out saves nothing here.
+        """
         antialiased = is_antialiased(scene)
         with self._torch.no_grad():
             means, quats, scales, opacities, sh = self._upload(scene)
@@ -92,7 +96,7 @@ class GsplatRenderer:
                     self._score_view(sums, image, colors, info)
                 if progress:
                     progress(done, len(cameras))
-            return sums.result()
+            return sums.result(occlusion=occlusion)
 
     def rasterize(
         self,

@@ -10,5 +10,7 @@ STAGES = Registry(
     {
         "distill": "gscompress.stages.distill:Distill",
         "finetune": "gscompress.stages.finetune:Finetune",
+        "merge": "gscompress.stages.merge:Merge",
+        "prune": "gscompress.stages.prune:Prune",
     },
 )

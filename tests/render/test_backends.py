@@ -156,7 +156,8 @@ def gsplat_renderer(monkeypatch: pytest.MonkeyPatch):
 def check_scores(mine, expected) -> None:
     assert np.array_equal(mine.hits, expected.hits)
     assert expected.hits.sum() > 1000
-    for name in ("weight_sum", "weight_sq_sum", "weight_max"):
+    assert np.array_equal(mine.dominated, expected.dominated)
+    for name in ("weight_sum", "weight_sq_sum", "weight_max", "transmittance_sum"):
         assert getattr(mine, name) == pytest.approx(getattr(expected, name), rel=1e-3, abs=1e-5)
     error = np.linalg.norm(mine.removal_effect - expected.removal_effect)
     assert error < 1e-3 * np.linalg.norm(expected.removal_effect)
@@ -173,19 +174,19 @@ def test_gsplat_backend_gives_what_the_cpu_gives(gsplat_renderer, mode) -> None:
     assert mine.alpha == pytest.approx(expected.alpha, abs=1e-5)
     done: list[int] = []
     scores = gsplat_renderer.scores(
-        scene, cameras, background, progress=lambda i, n: done.append(i)
+        scene, cameras, background, progress=lambda i, n: done.append(i), occlusion=True
     )
     assert done == [1, 2]
-    check_scores(scores, CpuRenderer().scores(scene, cameras, background))
+    check_scores(scores, CpuRenderer().scores(scene, cameras, background, occlusion=True))
 
 
 def test_gsplat_scores_do_not_depend_on_the_chunks(gsplat_renderer, monkeypatch) -> None:
     from gscompress.render import _pair_scores
 
     scene, cameras = make_scene(200, seed=2), [make_camera(40, 30)]
-    whole = gsplat_renderer.scores(scene, cameras)
+    whole = gsplat_renderer.scores(scene, cameras, occlusion=True)
     monkeypatch.setattr(_pair_scores.ScoreSums.__init__, "__defaults__", (100,))
-    check_scores(gsplat_renderer.scores(scene, cameras), whole)
+    check_scores(gsplat_renderer.scores(scene, cameras, occlusion=True), whole)
 
 
 def test_gsplat_means2d_probe(gsplat_renderer) -> None:

@@ -11,6 +11,7 @@ from tests.render.scenes import make_camera, make_scene
 
 LEVELS = _native.simd_levels()
 BACKGROUND = (0.2, 0.5, 0.8)
+KEYS = ("sum", "squares", "largest", "hits", "effect", "passed", "dominated")
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -25,7 +26,7 @@ def test_match_the_dense_reference(mode, level) -> None:
     arrays = (scene.means, scene.quats, scene.scales, scene.opacities, scene.sh)
     exact = tuple(torch.tensor(a, dtype=torch.float64) for a in arrays)
     cameras = [make_camera(60, 45, angle=a) for a in (0.1, 2)]
-    expected = {f: np.zeros(n) for f in ("sum", "squares", "largest", "hits", "effect")}
+    expected = {f: np.zeros(n) for f in KEYS}
     for camera in cameras:
         view = dense.render(exact, camera, BACKGROUND, antialiased=mode == "mip")
         assert view.margin.min() > 1e-6  # no decision is open: hits must agree exactly
@@ -38,16 +39,24 @@ def test_match_the_dense_reference(mode, level) -> None:
         for key, values in zip(("sum", "squares", "hits"), sums, strict=True):
             expected[key] += view.per_gaussian(values, n)
         expected["effect"] += view.per_gaussian(effect.sum((0, 1)), n)
+        passed = ((after + weights) * (weights > 0)).sum((0, 1))
+        expected["passed"] += view.per_gaussian(passed, n)
+        winners = weights.argmax(-1)[weights.amax(-1) > 0]
+        wins = torch.bincount(winners, minlength=weights.shape[-1])
+        expected["dominated"] += view.per_gaussian(wins.double(), n)
         largest = view.per_gaussian(weights.amax((0, 1)), n)
         expected["largest"] = np.maximum(expected["largest"], largest)
-    scores = CpuRenderer(threads=2, simd=level).scores(scene, cameras, BACKGROUND)
+    scores = CpuRenderer(threads=2, simd=level).scores(scene, cameras, BACKGROUND, occlusion=True)
     assert expected["hits"].sum() > 10_000
     assert np.array_equal(scores.hits, expected["hits"])
     assert scores.hits.dtype == np.int64
+    assert np.array_equal(scores.dominated, expected["dominated"])
+    assert scores.dominated.dtype == np.int64
     for mine, key in (
         (scores.weight_sum, "sum"),
         (scores.weight_sq_sum, "squares"),
         (scores.weight_max, "largest"),
+        (scores.transmittance_sum, "passed"),
     ):
         assert mine.dtype == np.float32
         assert mine == pytest.approx(expected[key], rel=1e-4, abs=1e-6)
@@ -77,7 +86,9 @@ def test_removal_effect_is_what_removal_does() -> None:
 def test_threads_do_not_change_a_bit(level) -> None:
     scene = make_scene(3001, seed=3)
     cameras = [make_camera(90, 70, angle=a) for a in (0, 1)]
-    one, two, five = (CpuRenderer(threads=t, simd=level).scores(scene, cameras) for t in (1, 2, 5))
+    one, two, five = (
+        CpuRenderer(threads=t, simd=level).scores(scene, cameras, occlusion=True) for t in (1, 2, 5)
+    )
     for field in dataclasses.fields(one):
         values = getattr(one, field.name)
         assert values.max() > 0

@@ -108,3 +108,27 @@ def test_codebooks_are_compared_attribute_by_attribute(tmp_path, capsys):
     out = capsys.readouterr().out
     for codec in ("octree", "svq 3x64 (OMG)", "rvq 6x64 (Compact 3DGS)", "preset, steps x 8"):
         assert codec in out
+
+
+def test_scores_are_compared_at_equal_counts(tmp_path, capsys):
+    import json
+
+    from benchmarks import scores
+
+    scene = Path(__file__).parents[2] / "scenes" / "demo.ply"
+    arguments = ["--scene", str(scene), "--size", "0.1", "--every", "8", "--device", "cpu"]
+    arguments += ["--only", "removal_effect,hits", "--json", str(tmp_path / "a.json")]
+    assert scores.main(arguments) == 0
+    assert "| removal_effect | " in capsys.readouterr().out
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert found["size"] == [48, 36]
+    assert found["photo_psnr_before"] is None
+    best, worst = found["rows"]
+    assert (best["score"], worst["score"]) == ("removal_effect", "hits")
+    for row in (best, worst):
+        assert row["renders"] == sorted(row["renders"], reverse=True)
+        assert row["photos"] is None
+    assert best["renders"][0] > worst["renders"][0] + 1
+    scores.main([*arguments, "--only", "removal_effect", "--rounds", "3"])
+    again = json.loads((tmp_path / "a.json").read_text())["rows"][0]
+    assert again["renders"][3] > best["renders"][3] + 0.5

@@ -170,7 +170,9 @@ void scores(Rasterizer& self, const Input2& means, const Input2& quats, const In
             const std::array<float, 3>& background, bool antialiased, const Output3& image,
             const Output2& alpha, const Doubles& weight_sum, const Doubles& weight_sq_sum,
             const Output1& weight_max, const Counts& hits,
-            const std::optional<Doubles>& removal_effect) {
+            const std::optional<Doubles>& removal_effect,
+            const std::optional<Doubles>& transmittance_sum,
+            const std::optional<Counts>& dominated) {
   const Scene scene = make_scene(means, quats, scales, opacities, sh);
   const View view = make_view(viewmat, focal, image, background, antialiased, sh.shape(1));
   const Image out = make_image(image, alpha, view);
@@ -178,8 +180,16 @@ void scores(Rasterizer& self, const Input2& means, const Input2& quats, const In
   require(weight_sum.shape(0) == n && weight_sq_sum.shape(0) == n && weight_max.shape(0) == n &&
               hits.shape(0) == n,
           "scores: expected shape [n]");
-  const ScoreSums sums{weight_sum.data(), weight_sq_sum.data(), weight_max.data(), hits.data(),
-                       optional_data(removal_effect, {n}, "removal_effect: expected shape [n]")};
+  require(transmittance_sum.has_value() == dominated.has_value(),
+          "transmittance_sum and dominated: expected both or none");
+  const ScoreSums sums{
+      weight_sum.data(),
+      weight_sq_sum.data(),
+      weight_max.data(),
+      hits.data(),
+      optional_data(removal_effect, {n}, "removal_effect: expected shape [n]"),
+      optional_data(transmittance_sum, {n}, "transmittance_sum: expected shape [n]"),
+      optional_data(dominated, {n}, "dominated: expected shape [n]")};
   nb::gil_scoped_release release;
   self.scores(view, scene, out, sums);
 }
@@ -220,7 +230,9 @@ void bind_rasterizer(nb::module_& m) {
            nb::arg("background"), nb::arg("antialiased"), nb::arg("image").noconvert(),
            nb::arg("alpha").noconvert(), nb::arg("weight_sum").noconvert(),
            nb::arg("weight_sq_sum").noconvert(), nb::arg("weight_max").noconvert(),
-           nb::arg("hits").noconvert(), nb::arg("removal_effect").noconvert().none());
+           nb::arg("hits").noconvert(), nb::arg("removal_effect").noconvert().none(),
+           nb::arg("transmittance_sum").noconvert().none() = nb::none(),
+           nb::arg("dominated").noconvert().none() = nb::none());
 }
 
 }  // namespace gscompress::raster

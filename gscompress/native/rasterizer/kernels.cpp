@@ -5,6 +5,7 @@
 #include "bin_kernel.h"
 #include "blend_kernel.h"
 #include "gradient_kernel.h"
+#include "occlusion_kernel.h"
 #include "project_kernel.h"
 #include "score_kernel.h"
 
@@ -19,6 +20,7 @@ const Kernels* GSC_JOIN(GSC_SIMD, _kernels)() {
   static constexpr Kernels kKernels{
       .name = GSC_TEXT(GSC_SIMD),
       .score_slot = GSC_SIMD::kScoreSlot,
+      .occlusion_slot = GSC_SIMD::kOcclusionSlot,
       .gradient_slot = GSC_SIMD::kGradientSlot,
       .color_slot = GSC_SIMD::kColorSlot,
       .project = GSC_SIMD::project_range,
@@ -27,6 +29,8 @@ const Kernels* GSC_JOIN(GSC_SIMD, _kernels)() {
       .score = GSC_SIMD::score_tile,
       .removal = GSC_SIMD::removal_tile,
       .add_scores = GSC_SIMD::add_scores,
+      .occlusion = GSC_SIMD::occlusion_tile,
+      .add_occlusion = GSC_SIMD::add_occlusion,
       .backward = GSC_SIMD::backward_tile,
       .backward_color = GSC_SIMD::backward_color_tile,
       .gradient = GSC_SIMD::gradient_range,

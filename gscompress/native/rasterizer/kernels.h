@@ -53,13 +53,15 @@ using GradientKernel = void(const View& view, const Scene& scene, const Splat* s
 
 struct Kernels {
   const char* name;
-  int score_slot, gradient_slot, color_slot;  // floats
+  int score_slot, occlusion_slot, gradient_slot, color_slot;  // floats
   ProjectKernel* project;
   BinKernel* bin;
   BlendKernel* blend;
   ScoreKernel* score;
   ScoreKernel* removal;
   AddScoresKernel* add_scores;
+  ScoreKernel* occlusion;
+  AddScoresKernel* add_occlusion;
   BackwardKernel* backward;
   BackwardKernel* backward_color;
   GradientKernel* gradient;

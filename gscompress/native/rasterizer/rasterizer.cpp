@@ -56,13 +56,21 @@ void Rasterizer::scores(const View& view, const Scene& scene, const Image& image
   prepare(view, scene);
   const bool removal = sums.removal_effect != nullptr;
   if (removal) blend(image);
-  const Slots slots = make_slots(kernels_.score_slot);
+  score(removal ? kernels_.removal : kernels_.score, kernels_.add_scores, kernels_.score_slot,
+        image, sums);
+  if (sums.transmittance_sum) {
+    score(kernels_.occlusion, kernels_.add_occlusion, kernels_.occlusion_slot, image, sums);
+  }
+}
+
+void Rasterizer::score(ScoreKernel* kernel, AddScoresKernel* add, int slot_size, const Image& image,
+                       const ScoreSums& sums) {
+  const Slots slots = make_slots(slot_size);
   const TileLists tile_lists = lists();
-  ScoreKernel* kernel = removal ? kernels_.removal : kernels_.score;
   parallel_each(threads_, tiles(),
                 [&](int tile) { kernel(view_, tile_lists, tile, image, slots); });
   for_each_range([&](std::size_t begin, std::size_t end, std::size_t, std::size_t) {
-    kernels_.add_scores(splats_.data(), slots, begin, end, sums);
+    add(splats_.data(), slots, begin, end, sums);
   });
 }
 

@@ -37,6 +37,8 @@ class Rasterizer {
  private:
   void prepare(const View& view, const Scene& scene);
   void blend(const Image& image);
+  void score(ScoreKernel* kernel, AddScoresKernel* add, int slot_size, const Image& image,
+             const ScoreSums& sums);
   void project();
   void bin();
   void scatter_pairs(const std::vector<BinJob>& jobs);

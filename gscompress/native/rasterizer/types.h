@@ -131,7 +131,9 @@ struct ScoreSums {
   double* weight_sq_sum;
   float* weight_max;
   int64_t* hits;
-  double* removal_effect;  // or null: then it is not computed
+  double* removal_effect;     // or null: then it is not computed
+  double* transmittance_sum;  // or null, with the next: then they are not computed
+  int64_t* dominated;
 };
 
 struct RenderedImage {
