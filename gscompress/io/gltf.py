@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscompress.errors import InputError
+from gscompress.files import open_input
 from gscompress.gaussians import SH_C0, Array, ColourSpace, Gaussians, Mode
 from gscompress.io.atomic import atomic_write
 from gscompress.io.axes import OURS, check_axes, moved, turned
@@ -80,7 +81,9 @@ class GltfFormat:
 
     def files(self, path: Path) -> list[Path]:
         """The file and the buffers beside it."""
-        return [path, *GltfFiles(path).buffer_paths()]
+        with open_input(path) as file:
+            whole = file.read(len(MAGIC)) == MAGIC
+        return [path] if whole else [path, *GltfFiles(path).buffer_paths()]
 
     def load(self, path: Path) -> Gaussians:
         """Read all splats of the scene that the file shows.
@@ -99,11 +102,15 @@ class GltfFormat:
                 remedy="Export the scene without that compression.",
             )
         parts: list[Gaussians] = []
-        total = 0
-        for where, primitive, placement in placed(files):
+        places = list(placed(files))
+        # A mesh may be placed many times: what that makes is looked at before anything is read.
+        total = sum(_declared(files, primitive) for _, primitive, _ in places)
+        check_count(path, "accessors, count", total, files.size)
+        for where, primitive, placement in places:
             part = _read(files, where, primitive)
-            total += len(part)
+            total += 0 if _declared(files, primitive) else len(part)
             check_count(path, where, total, files.size)
+            part.validate(f"{path}: {where}")
             try:
                 parts.append(moved(part, placement))
             except ValueError as error:
@@ -141,6 +148,17 @@ class GltfFormat:
         with atomic_write(path, overwrite=True) as out:
             for part in [encoded] if text else glb(path, encoded, buffer):
                 out.write(part)
+
+
+def _declared(files: GltfFiles, primitive: Primitive) -> int:
+    """How many Gaussians a primitive says that it has; 0 where only its SPZ knows."""
+    splats = primitive.extensions.splats
+    assert splats is not None
+    index = primitive.attributes.get("POSITION")
+    if index is None or splats.extensions.spz_2 or splats.extensions.spz:
+        return 0
+    count: int = files.item("accessors", index).count
+    return count
 
 
 def _read(files: GltfFiles, where: str, primitive: Primitive) -> Gaussians:
@@ -186,7 +204,9 @@ def _from_attributes(files: GltfFiles, where: str, attributes: Mapping[str, int]
     opacities = column(f"{Splats.NAME}:OPACITY", 1, n)
     check("SCALE", (scales >= 0).all(axis=1), scales, "0 or more")
     check("OPACITY", ((opacities >= -1e-3) & (opacities <= 1.001))[:, 0], opacities, "0 to 1")
-    degree = max(d for d in range(4) if d == 0 or f"{Splats.NAME}:SH_DEGREE_{d}_COEF_0" in attributes)
+    degree = max(
+        d for d in range(4) if d == 0 or f"{Splats.NAME}:SH_DEGREE_{d}_COEF_0" in attributes
+    )
     sh = np.empty((n, (degree + 1) ** 2, 3), np.float32)
     names = ((band, order) for band in range(degree + 1) for order in range(2 * band + 1))
     for k, (band, order) in enumerate(names):

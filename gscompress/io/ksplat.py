@@ -81,7 +81,7 @@ class KsplatFormat:
             data = file.read(os.fstat(file.fileno()).st_size)
         if len(data) < HEADER_BYTES:
             raise InputError(path, found=f"{len(data)} bytes", expected="a .ksplat")
-        major, minor, room, sections, _, _, level, *rest = _HEADER.unpack_from(data)
+        major, minor, room, _, _, _, level, *rest = _HEADER.unpack_from(data)
         if (major, minor) < (0, 1) or major or level >= len(_NUMBERS):
             raise InputError(
                 path,
@@ -91,11 +91,11 @@ class KsplatFormat:
                 remedy="The file is damaged, or no .ksplat.",
             )
         start = HEADER_BYTES + room * SECTION_BYTES
-        if start > len(data) or sections > room:
-            raise _wrong(path, "header", f"{sections} of {room} sections", "as many as fit")
+        if start > len(data):  # writers fill in the number of sections, or only the room for them
+            raise _wrong(path, "header", f"{room} sections", "as many as fit")
         low, high = rest[-2] or -SH_LIMIT, rest[-1] or SH_LIMIT
         parts = []
-        for number in range(sections):
+        for number in range(room):
             head = _Section(*_SECTION.unpack_from(data, HEADER_BYTES + number * SECTION_BYTES))
             where = f"section {number}"
             rows, buckets, start = _tables(path, where, data, start, head, level)
@@ -164,7 +164,8 @@ def _tables(
     if head.full and not 0 < head.bucket_size <= max(head.used, 1):
         raise _wrong(path, where, f"buckets of {head.bucket_size}", f"1 to {head.used}")
     centres = np.frombuffer(data, "<f4", 3 * head.buckets, centres_at).reshape(-1, 3)
-    return rows, (lengths, centres.astype(np.float64)), end
+    with np.errstate(invalid="ignore"):  # what is not finite is refused with its row
+        return rows, (lengths, centres.astype(np.float64)), end
 
 
 def _decode(

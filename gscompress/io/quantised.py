@@ -144,7 +144,9 @@ def with_carried(
     if scene.mode not in modes:
         losses.append(f"the mode {scene.mode!r} is left out: readers will take it for 'default'")
     if scene.colour_space not in spaces:
-        losses.append(f"that colours are {scene.colour_space} is left out: taken for sRGB elsewhere")
+        losses.append(
+            f"that colours are {scene.colour_space} is left out: taken for sRGB elsewhere"
+        )
     return scene
 
 

@@ -77,6 +77,12 @@ class SogFormat:
             return b"meta.json" in head or b".webp" in head
         return head.lstrip().startswith(b"{") and b'"means"' in head and b"webp" in head
 
+    def files(self, path: Path) -> list[Path]:
+        """The zip, or all files of a folder."""
+        if path.read_bytes()[:2] == b"PK":
+            return [path]
+        return [path, *(path.parent / name for name in SogFiles(path).names())]
+
     def load(self, path: Path) -> Gaussians:
         """Read a scene from a zip, or from a folder by its meta.json.
 

@@ -69,6 +69,7 @@ class UsdFormat:
         modules = _modules()
         try:
             stage = modules.Usd.Stage.Open(str(path))
+            stage.Reload()  # the library keeps what it read from a file of that name before
         except modules.Tf.ErrorException as error:
             text = str(error).strip().splitlines()[0]
             raise InputError(path, found=text, expected="a stage of OpenUSD") from error
@@ -81,8 +82,10 @@ class UsdFormat:
                 continue
             placement = np.array(cache.GetLocalToWorldTransform(prim), np.float64).T
             placement = _Z_UP @ placement if up == "Z" else placement
+            part = _read(path, prim, time)
+            part.validate(f"{path}: {prim.GetPath()}")
             try:
-                parts.append(moved(_read(path, prim, time), placement))
+                parts.append(moved(part, placement))
             except ValueError as error:
                 found = f"a placement of splats that is {error}"
                 expected = "rotation, uniform scale and shift"
