@@ -41,8 +41,8 @@ class Gaussians:
         sh: Spherical-harmonics coefficients; ``sh[:, 0]`` is the constant term, and a colour is
             their sum + 0.5, clamped at 0. K = (degree + 1)^2.
         mode: The rasterization that the scene was trained for.
-        colour_space: What the rendered colours are: sRGB as trained on photos, or linear light, both
-            with the primaries of BT.709. Few formats can say so.
+        colour_space: What the rendered colours are: sRGB, as trained on photos, or linear light;
+            the primaries are BT.709's. Few formats can say so.
     """
 
     means: Array  # [N, 3]

@@ -5,9 +5,9 @@
     tools/fuzz.py ply scene.ply -n 5000 --jobs 4 --keep /tmp/bad
 
 ``gsz`` decompresses; most damage is repaired up to the checksums, so that it reaches the code
-behind them. The others load. Every file is read in a child process that is watched: an exception that
-is not one of gscompress.errors, a crash, more than 2 seconds (of processor time, beyond those of
-the undamaged file), or more than 4 times the memory of the undamaged file is a failure, and the
+behind them. The others load. Every file is read in a child process that is watched: an exception
+that is not one of gscompress.errors, a crash, more than 2 seconds (of processor time, beyond those
+of the undamaged file), or more than 4 times the memory of the undamaged file is a failure, and the
 exit code is 1.
 """
 

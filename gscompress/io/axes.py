@@ -1,4 +1,4 @@
-"""Coordinate conventions: which way the axes of a file point, and scenes turned from one to another.
+"""Coordinate conventions: which way the axes of a file point; scenes turned from one to another.
 
 A convention is three letters, one per axis, as the SPZ library names them: right or left, up or
 down, front or back. Ours is ``RDF`` (right, down, front: OpenCV's and the trainers'); OpenGL's and

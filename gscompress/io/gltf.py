@@ -191,7 +191,7 @@ def _from_attributes(files: GltfFiles, where: str, attributes: Mapping[str, int]
             raise files.damaged(f"{where}, attribute {name}", "no such attribute", "one")
         return files.numbers(attributes[name], width, count)
 
-    def check(name: str, good: NDArray[np.bool_], values: Array, expected: str) -> None:
+    def check(name: str, good: Any, values: Array, expected: str) -> None:
         if not good.all():
             row = int(np.argmin(good))
             found = values[row].tolist()
@@ -249,7 +249,7 @@ def _attributes(scene: Gaussians) -> dict[str, NDArray[Any]]:
     fallback[:, 3] = opacity_bytes(scene)
     logits = scene.opacity_logits.astype(np.float64)
     log_scales = np.clip(scene.log_scales.astype(np.float64), SMALLEST_LOG_SCALE, 88)
-    columns = {
+    columns: dict[str, NDArray[Any]] = {
         "POSITION": scene.means,
         "COLOR_0": fallback,
         f"{Splats.NAME}:ROTATION": scene.unit_quats[:, [1, 2, 3, 0]],

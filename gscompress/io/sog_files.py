@@ -128,8 +128,10 @@ class SogFiles:
     def names(self) -> list[str]:
         """The textures, each once, without a folder."""
         meta = self.meta
-        parts = (meta.means, meta.scales, meta.quats, meta.sh0, *([meta.shN] if meta.shN else []))
-        names = dict.fromkeys(name for part in parts for name in part.files)
+        parts: list[Any] = [meta.means, meta.scales, meta.quats, meta.sh0]
+        parts += [meta.shN] if meta.shN else []
+        files: list[list[str]] = [part.files for part in parts]
+        names = dict.fromkeys(name for several in files for name in several)
         for name in names:
             self._check_name(name)
         return list(names)

@@ -21,7 +21,7 @@ def small_scene(degree: int) -> Gaussians:
     scene = make_scene(60, degree)
     rng = np.random.default_rng(1)
     return scene.replace(
-        means=(rng.uniform(-1, 1, (60, 3)) + [0, 0, 5]).astype(np.float32),
+        means=(rng.uniform(-1, 1, (60, 3)) + np.array([0, 0, 5])).astype(np.float32),
         log_scales=rng.uniform(-3, -1.5, (60, 3)).astype(np.float32),
         opacity_logits=np.ones(60, np.float32),
     )
@@ -101,7 +101,7 @@ def test_harmonics_are_orthonormal() -> None:
 def test_refuses_what_is_no_placement() -> None:
     scene = make_scene(3)
     for diagonal in ([1, 1, 2, 1], [1, 1, -1, 1], [0, 0, 0, 1], [1, np.nan, 1, 1]):
-        with pytest.raises(ValueError, match="mirror|differently"):
+        with pytest.raises(ValueError, match=r"mirror|differently"):
             moved(scene, np.diag(np.array(diagonal, np.float64)))
     for axes in ("", "rub", "URB", "RUBX"):
         with pytest.raises(ConfigError, match="axes"):

@@ -101,7 +101,7 @@ def header_changed(data: bytes, rng: random.Random) -> bytes:
 
 
 def json_changed(data: bytes, rng: random.Random) -> bytes:
-    """A value of the JSON of a .glb or .gltf exchanged for another or removed; lengths are right."""
+    """A value of the JSON of a .glb or .gltf exchanged or removed; lengths are right."""
     binary = data.startswith(b"glTF")
     size = struct.unpack_from("<I", data, 12)[0] if binary and len(data) >= 20 else len(data)
     start = 20 if binary else 0
