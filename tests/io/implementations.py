@@ -174,9 +174,14 @@ def gaussforge() -> Implementation:
         "gaussforge",
         missing,
         version_of("gaussforge"),
-        {kind: functools.partial(read, kind=name) for kind, name in names.items()},
+        # Not .ksplat, of which it reads neither positions nor harmonics as their own library does.
+        {
+            kind: functools.partial(read, kind=name)
+            for kind, name in names.items()
+            if kind != "ksplat"
+        },
         writes,
-        highest={("compressed.ply", "write"): 0, ("ksplat", "write"): 1, ("ksplat", "read"): 1},
+        highest={("compressed.ply", "write"): 0, ("ksplat", "write"): 1},
         remarks={
             ("compressed.ply", "write"): "mixes up harmonics",
             ("ksplat", "write"): "mixes up harmonics above degree 1",
@@ -219,6 +224,7 @@ def splat_transform() -> Implementation:
         dict.fromkeys(kinds, read),
         dict.fromkeys(("ply", "spz 4", "compressed.ply", "sog", "glb"), write),
         remarks={("sog", "write"): "truncates"},
+        looser={"splat": {"degrees": 1.0}},  # for it 127.5 is 0, for the format's own viewer 128
     )
 
 
