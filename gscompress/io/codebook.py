@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from gscompress.gaussians import Array, Gaussians
 
-__all__ = ["nearest_level", "nearest_vectors", "palette", "scalar_codebook", "visibility"]
+__all__ = [
+    "even_codebook",
+    "nearest_level",
+    "nearest_vectors",
+    "palette",
+    "palette_codebook",
+    "scalar_codebook",
+    "visibility",
+]
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -24,6 +32,12 @@ CELL_SIZE = 128
 
 PROBES = 4
 """Coarse cells in which the nearest vector is searched."""
+
+ROUNDING_SHARE = 0.05
+"""Of the error of a palette: what rounding its numbers may add."""
+
+EVEN_SHARE = 0.7
+"""Of the levels on each side of 0: those that are evenly spaced where not all can be."""
 
 _BLOCK = 1 << 22
 """Distances held at a time; 16 MB."""
@@ -73,6 +87,54 @@ def scalar_codebook(values: Array, weights: Floats, size: int) -> Array:  # [siz
         means = np.diff(moment[cuts]) / np.where(total > 0, total, 1)
         levels = np.sort(np.where(total > 0, means, levels))
     return levels.astype(np.float32)
+
+
+def even_codebook(values: Array, step: float, size: int) -> Array:  # [up to size]
+    """Levels ``step`` apart around 0, ascending; the outermost further apart to reach all values.
+
+    Of all levels with the same error these have the least entropy (Gish and Pierce, 1968), which is
+    what the levels of a file cost in the end.
+    """
+    side = (size - 1) // 2
+    most = float(np.abs(values).max(initial=0))
+    if most <= side * step:
+        outer = np.arange(1, int(np.ceil(most / step)) + 1) * step if most else np.zeros(0)
+    else:
+        even = int(EVEN_SHARE * side)
+        powers = np.arange(1, side - even + 1)
+        low, high = 1.0, 1e6 ** (1 / side)
+        while np.sum(high**powers) < most / step - even:
+            high *= high
+        for _ in range(60):
+            middle = (low + high) / 2
+            short = np.sum(middle**powers) < most / step - even
+            low, high = (middle, high) if short else (low, middle)
+        tail = even + np.cumsum(high**powers)
+        outer = step * np.concatenate([np.arange(1, even + 1), tail])
+    return np.concatenate([-outer[::-1], [0], outer]).astype(np.float32)
+
+
+def palette_codebook(
+    vectors: Array, weights: Floats, entries: Array, labels: Index, size: int
+) -> Array:  # [up to size]
+    """Levels for the numbers of a palette.
+
+    Evenly spaced ones, which compress better, as far apart as the error of the palette itself
+    allows; the nearest ones where it has next to none.
+    """
+    used = np.repeat(np.bincount(labels, weights, len(entries)) + 1e-9, entries.shape[1])
+    nearest = scalar_codebook(entries.ravel(), used, size)
+    distances = np.mean((vectors - entries[labels]) ** 2, axis=1, dtype=np.float64)
+    allowed = ROUNDING_SHARE * float(np.sum(distances * weights) / np.sum(weights))
+
+    def error(levels: Array) -> float:
+        rounded = levels[nearest_level(entries.ravel(), levels)]
+        return float(np.average((entries.ravel() - rounded) ** 2, weights=used))
+
+    if not error(nearest) < allowed:
+        return nearest
+    even = even_codebook(entries.ravel(), float(np.sqrt(12 * allowed)), size)
+    return even if error(even) < 2 * allowed else nearest
 
 
 def nearest_level(values: Array, levels: Array) -> NDArray[np.uint8]:
