@@ -24,6 +24,12 @@ class ChunkEntry:
     length: int
     crc32: int
 
+    @property
+    def level(self) -> int:
+        """The level of detail that the chunk belongs to."""
+        number = self.name.rpartition("@")[2] if "@" in self.name else "0"
+        return int(number) if number.isascii() and number.isdecimal() and len(number) < 4 else 0
+
     def check(self, data: bytes, where: str) -> bytes:
         """Give ``data`` back if it is this chunk.
 
@@ -65,7 +71,7 @@ def pack_entry(name: str, data: bytes) -> bytes:
 
 
 def parse_index(
-    index: bytes, count: int, start: int, size: int, where: str
+    index: bytes, count: int, start: int, size: int | None, where: str
 ) -> dict[str, ChunkEntry]:
     """The entries of a stored index, by name.
 
@@ -73,7 +79,8 @@ def parse_index(
         index: Its bytes.
         count: How many entries it must hold.
         start: Offset of the first chunk in the file.
-        size: Bytes of the file, which the chunks must fill to the end.
+        size: Bytes of the file, which the chunks must fill to the end; None where only its
+            beginning is at hand.
         where: The file's name, for messages.
 
     Raises:
@@ -91,7 +98,7 @@ def parse_index(
             ) from error
         if name in entries:
             raise CorruptFileError(where, f"chunk {name!r}", found="two of that name")
-        if length > size - offset:
+        if size is not None and length > size - offset:
             raise CorruptFileError(
                 where,
                 f"chunk {name!r}",
@@ -103,7 +110,7 @@ def parse_index(
         offset += length
     if position != len(index):
         raise CorruptFileError(where, "index", found=f"{len(index) - position} bytes left over")
-    if offset != size:
+    if size is not None and offset != size:
         raise CorruptFileError(
             where, "end", found=f"{size - offset} bytes after the last chunk", expected="none"
         )

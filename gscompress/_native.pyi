@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -5,7 +7,7 @@ from numpy.typing import NDArray
 def morton_encode(positions: NDArray[np.uint32]) -> NDArray[np.uint64]: ...
 def morton_decode(codes: NDArray[np.uint64]) -> NDArray[np.uint32]: ...
 def nearest_before(
-    positions: NDArray[np.uint32], window: int
+    positions: NDArray[np.uint32], levels: Sequence[int], window: int
 ) -> tuple[NDArray[np.int32], NDArray[np.uint64]]: ...
 def resolve_references(
     residuals: NDArray[np.int32],
@@ -15,24 +17,27 @@ def resolve_references(
 ) -> NDArray[np.int32]: ...
 def quantize_ycocg(
     rgb: NDArray[np.float32],
+    steps: NDArray[np.float64],
+    chroma_factor: float,
     first: int,
-    last: int,
-    steps: NDArray[np.float64],
-    chroma: float,
     rounding: float,
-) -> NDArray[np.int32]: ...
+    luma: NDArray[np.int32],
+    chroma: NDArray[np.int32],
+) -> None: ...
 def dequantize_ycocg(
-    levels: NDArray[np.int32],
+    luma: NDArray[np.int32],
+    chroma: NDArray[np.int32],
     steps: NDArray[np.float64],
-    chroma: float,
+    chroma_factor: float,
     first: int,
     rgb: NDArray[np.float32],
+    threads: int,
 ) -> None: ...
 def search_sh(
     rgb: NDArray[np.float32],
     first_steps: NDArray[np.float64],
     higher_steps: NDArray[np.float64],
-    chroma: float,
+    chroma_factor: float,
     *,
     means: NDArray[np.float32],
     eyes: NDArray[np.float32],
@@ -42,7 +47,8 @@ def search_sh(
     sizes: NDArray[np.float32] | None,
     flags: NDArray[np.float32] | None,
     first: NDArray[np.int32],
-    higher: NDArray[np.int32],
+    luma: NDArray[np.int32],
+    chroma: NDArray[np.int32],
     threads: int,
 ) -> None: ...
 def pack_bits(values: NDArray[np.uint64], widths: NDArray[np.uint8]) -> bytes: ...
@@ -59,9 +65,10 @@ class PlaneModel:
         nearness: NDArray[np.uint8],
         classes: NDArray[np.uint8],
     ) -> None: ...
+    def used(self, count: int) -> int: ...
     def contexts(self) -> NDArray[np.uint16]: ...
     def residuals(self, values: NDArray[np.int32]) -> NDArray[np.int32]: ...
-    def values(self, residuals: NDArray[np.int32]) -> NDArray[np.int32]: ...
+    def values(self, residuals: NDArray[np.int32], out: NDArray[np.int32]) -> None: ...
 
 def encode_planes(
     planes: NDArray[np.int32],
@@ -69,13 +76,15 @@ def encode_planes(
     references: NDArray[np.int32],
     nearness: NDArray[np.uint8],
     classes: NDArray[np.uint8],
-) -> bytes: ...
+    levels: Sequence[int],
+) -> list[bytes]: ...
 def decode_planes(
-    data: bytes,
+    parts: Sequence[bytes],
     specs: NDArray[np.int32],
     references: NDArray[np.int32],
     nearness: NDArray[np.uint8],
     classes: NDArray[np.uint8],
+    levels: Sequence[int],
 ) -> NDArray[np.int32]: ...
 
 # entropy

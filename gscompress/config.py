@@ -15,12 +15,15 @@ that class's parameters::
     [entropy]
     use = "rans"
 
+``levels = [0.05, 0.25]`` at the top cuts the file into levels of detail.
+
 Nothing is guessed: an unknown key, a missing one or a value of another type is a ConfigError that
 names its place. Ranges are checked by the classes themselves.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import tomllib
 import types
@@ -71,11 +74,14 @@ class Config:
         stages: What changes the scene, in order.
         attributes: The codec of each attribute group, in coding order.
         entropy: What turns the codecs' integers into bytes.
+        levels: About which share of the Gaussians, the most important first, a decoder has at the
+            end of each level but the last; see `gscompress.codecs.levels`. Empty: one level.
     """
 
     stages: tuple[Stage, ...]
     attributes: Mapping[str, Codec]
     entropy: Coder
+    levels: tuple[float, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The whole configuration, defaults included, as JSON-able tables."""
@@ -86,6 +92,7 @@ class Config:
                 key: to_table(codec, codecs.id_of(codec)) for key, codec in self.attributes.items()
             },
             "entropy": to_table(self.entropy, coders.id_of(self.entropy)),
+            "levels": list(self.levels),
         }
 
     @classmethod
@@ -100,7 +107,7 @@ class Config:
             ConfigError: A field is unknown, missing, of another type or out of range.
         """
         stages, codecs, coders = _registries()
-        check_keys(tables, ("stages", "attributes", "entropy"), where)
+        check_keys(tables, ("levels", "stages", "attributes", "entropy"), where)
         check_present(tables, ("attributes", "entropy"), where)
         attributes = table_at(tables["attributes"], f"{where}: attributes")
         check_keys(attributes, ATTRIBUTE_KEYS, f"{where}: attributes")
@@ -123,6 +130,7 @@ class Config:
                 }
             ),
             entropy=component(coders, tables["entropy"], f"{where}: entropy"),
+            levels=_shares(tables.get("levels", []), f"{where}: levels"),
         )
 
 
@@ -192,6 +200,18 @@ def _find(source: str | os.PathLike[str]) -> tuple[Path, str]:
         expected="one of " + ", ".join(presets),
         remedy=nearest(name, presets),
     )
+
+
+def _shares(value: object, where: str) -> tuple[float, ...]:
+    expected = "up to 15 shares between 0 and 1, ascending"
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise ConfigError(where, found=kind_of(value), expected=expected)
+    numbers = all(isinstance(share, float) for share in value)
+    if not numbers or any(a >= b for a, b in itertools.pairwise([0.0, *value, 1.0])):
+        raise ConfigError(where, found=list(value), expected=expected)
+    if len(value) > 15:
+        raise ConfigError(where, found=f"{len(value)} shares", expected=expected)
+    return tuple(value)
 
 
 def _read(path: Path, where: str) -> dict[str, Any]:

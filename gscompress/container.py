@@ -72,11 +72,33 @@ class Index:
             return cls.from_file(file, os.fspath(path))
 
     @classmethod
-    def from_file(cls, file: BinaryIO, where: str) -> Index:
-        """Read header and index from an open file that can seek."""
+    def from_file(cls, file: BinaryIO, where: str, *, prefix: bool = False) -> Index:
+        """Read header and index from an open file that can seek.
+
+        Args:
+            file: The file, or with ``prefix`` its beginning.
+            where: The file's name, for messages.
+            prefix: Whether bytes may be missing at the end.
+        """
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
-        return _read_index(file, size, where)
+        return _read_index(file, size, where, prefix=prefix)
+
+    def level_ends(self) -> list[int]:
+        """Up to which byte of the file each level of detail reaches.
+
+        A chunk named ``stream@k`` belongs to level k, one without @ to level 0.
+        """
+        ends: dict[int, int] = {}
+        for entry in self.entries.values():
+            end = entry.offset + entry.length
+            ends[entry.level] = max(ends.get(entry.level, 0), end)
+        return [max(ends[k] for k in ends if k <= level) for level in sorted(ends)]
+
+    def read_level(self, file: BinaryIO, level: int | None = None) -> Container:
+        """Read and check the chunks of the open file up to a level of detail; None: all."""
+        names = [e.name for e in self.entries.values() if level is None or e.level <= level]
+        return Container(self.header, {n: self.read_chunk(file, n) for n in names}, self.where)
 
     def read_chunk(self, file: BinaryIO, name: str) -> bytes:
         """Read and check one chunk of the open file that this index came from.
@@ -141,26 +163,32 @@ class Container:
         return len(head) + sum(map(len, self.chunks.values()))
 
     @classmethod
-    def from_bytes(cls, data: bytes, where: str = "container") -> Container:
-        """Parse and check a whole file.
+    def from_bytes(
+        cls, data: bytes, where: str = "container", level: int | None = None
+    ) -> Container:
+        """Parse and check a file.
+
+        Args:
+            data: The file, or as much of its beginning as ``level`` needs.
+            where: What to call it in messages.
+            level: The last level of detail to read; None for the whole file.
 
         Raises:
             InputError: The file is of a newer version.
             CorruptFileError: It is no intact container.
         """
-        return cls._from_file(io.BytesIO(data), where)
+        return cls._from_file(io.BytesIO(data), where, level)
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Container:
-        """Read and check a whole file; raises as ``from_bytes`` and ``Index.read``."""
+    def read(cls, path: str | os.PathLike[str], level: int | None = None) -> Container:
+        """Read and check a file; as ``from_bytes`` otherwise, and raises as ``Index.read``."""
         with open_input(path) as file:
-            return cls._from_file(file, os.fspath(path))
+            return cls._from_file(file, os.fspath(path), level)
 
     @classmethod
-    def _from_file(cls, file: BinaryIO, where: str) -> Container:
-        index = Index.from_file(file, where)
-        chunks = {name: index.read_chunk(file, name) for name in index.entries}
-        return cls(index.header, chunks, where)
+    def _from_file(cls, file: BinaryIO, where: str, level: int | None) -> Container:
+        index = Index.from_file(file, where, prefix=level is not None)
+        return index.read_level(file, level)
 
     def _head(self) -> bytes:
         """Everything before the first chunk."""
@@ -191,7 +219,7 @@ def _missing(where: str, name: str, names: Mapping[str, object]) -> CorruptFileE
     )
 
 
-def _read_index(file: BinaryIO, size: int, where: str) -> Index:
+def _read_index(file: BinaryIO, size: int, where: str, *, prefix: bool) -> Index:
     fixed = file.read(_HEAD.size + _CRC.size)
     if fixed[: len(MAGIC)] != MAGIC:
         raise CorruptFileError(where, "magic", found=fixed[:4].hex(" "), expected=MAGIC.hex(" "))
@@ -226,7 +254,7 @@ def _read_index(file: BinaryIO, size: int, where: str) -> Index:
         raise CorruptFileError(
             where, "header", found="a wrong CRC", remedy="The file is damaged; fetch it again"
         )
-    entries = parse_index(index, count, start, size, where)
+    entries = parse_index(index, count, start, None if prefix else size, where)
     packed = bool(flags & _HEADER_IS_ZSTD)
     return Index(parse_header(header, text, where, packed=packed), entries, where)
 
@@ -235,12 +263,13 @@ def group_bytes(chunks: Mapping[str, int], total: int) -> dict[str, int]:
     """Bytes of each attribute group, and of the framing, in a file of ``total`` bytes.
 
     Args:
-        chunks: Length of each chunk; the part of its name before a dot is its group.
+        chunks: Length of each chunk; its name up to a dot or @ is its group.
         total: Length of the file.
     """
     sizes: dict[str, int] = {}
     for name, length in chunks.items():
-        group = "means" if name == "frame" else name.partition(".")[0]
+        stream = name.partition("@")[0]
+        group = "means" if stream == "frame" else stream.partition(".")[0]
         sizes[group] = sizes.get(group, 0) + length
     sizes["container"] = total - sum(sizes.values())
     return sizes

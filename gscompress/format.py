@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast, get_args
 
 import gscompress
 from gscompress.codecs import CODECS
 from gscompress.codecs.base import Decoded, StreamReader
+from gscompress.codecs.levels import MAX_LEVELS
 from gscompress.codecs.scene import GROUPS, decode_scene
 from gscompress.config import Config, component
 from gscompress.container import Container, group_bytes
 from gscompress.entropy import CODERS
-from gscompress.errors import ConfigError, CorruptFileError
+from gscompress.errors import ConfigError, CorruptFileError, InputError
 from gscompress.gaussians import MAX_SH_DEGREE, Gaussians, Mode
 
-__all__ = ["bytes_by_attribute", "decode_container", "make_header"]
+__all__ = ["bytes_by_attribute", "decode_container", "level_ends", "make_header"]
 
 _GAUSSIANS_PER_BYTE = 256
 """A file that claims more Gaussians than that has been made to exhaust memory: the cheapest
@@ -23,16 +24,20 @@ possible scene, all Gaussians the same, takes several bits per hundred of them."
 _GAUSSIANS_FREE = 1 << 16
 
 
-def make_header(scene: Gaussians, coded: Gaussians, config: Config) -> dict[str, Any]:
+def make_header(
+    scene: Gaussians, coded: Gaussians, levels: Sequence[int], config: Config
+) -> dict[str, Any]:
     """The header of a file.
 
     Args:
         scene: What was to be compressed.
         coded: What was coded, after all stages.
+        levels: How many Gaussians there are up to each level's end.
         config: How.
     """
     return {
         "gaussians": len(coded),
+        "levels": list(levels),
         "sh_degree": coded.sh_degree,
         "mode": coded.mode,
         "config": config.to_dict(),
@@ -56,22 +61,61 @@ def bytes_by_attribute(container: Container) -> dict[str, int]:
     return group_bytes(sizes, len(container.to_bytes()))
 
 
-def decode_container(container: Container) -> Gaussians:
+def decode_container(container: Container, level: int | None = None) -> Gaussians:
     """Decode all attributes.
+
+    Args:
+        container: The file; the chunks up to ``level`` are enough.
+        level: The last level to decode; None for all.
 
     Raises:
         CorruptFileError: The header or a chunk makes no sense.
+        InputError: The file has no such level.
     """
     where = container.where or "compressed scene"
     header = container.header
     size = sum(map(len, container.chunks.values()))
+    levels = level_ends(header, where)
+    if level is not None:
+        if not 0 <= level < len(levels):
+            raise InputError(
+                where, "level", found=level, expected=f"0 to {len(levels) - 1}, as the file has"
+            )
+        levels = levels[: level + 1]
+    limit = size * _GAUSSIANS_PER_BYTE + _GAUSSIANS_FREE
+    if levels[-1] > limit:
+        raise CorruptFileError(
+            where, "header, 'levels'", found=levels[-1], expected=f"at most {limit}"
+        )
     decoded = Decoded(
-        count=_integer(header, "gaussians", size * _GAUSSIANS_PER_BYTE + _GAUSSIANS_FREE, where),
+        count=levels[-1],
         sh_degree=_integer(header, "sh_degree", MAX_SH_DEGREE, where),
         mode=_mode(header, where),
+        levels=levels,
     )
     codecs, coder = _components(header, where)
-    return decode_scene(decoded, codecs, StreamReader(coder, container.chunks, where))
+    return decode_scene(decoded, codecs, StreamReader(coder, container.chunks, where, levels))
+
+
+def level_ends(header: Mapping[str, Any], where: str) -> tuple[int, ...]:
+    """How many Gaussians there are up to each level's end.
+
+    Raises:
+        CorruptFileError: The header's levels do not ascend to the number of Gaussians.
+    """
+    count = _integer(header, "gaussians", 2**31 - 1, where)
+    ends = header.get("levels")
+    if (
+        not isinstance(ends, list)
+        or not 1 <= len(ends) <= MAX_LEVELS
+        or not all(type(end) is int for end in ends)
+        or ends[-1] != count
+        or any(a >= b for a, b in zip([-1, *ends], ends, strict=False))
+    ):
+        raise CorruptFileError(
+            where, "header, 'levels'", found=ends, expected=f"numbers that ascend to {count}"
+        )
+    return tuple(ends)
 
 
 def _integer(header: Mapping[str, Any], key: str, limit: int, where: str) -> int:

@@ -125,15 +125,17 @@ def compress(
     return Result(encoded.container, _summary(scene, encoded.container, ctx, rate, seconds))
 
 
-def decompress(source: StrPath | bytes) -> Gaussians:
+def decompress(source: StrPath | bytes, level: int | None = None) -> Gaussians:
     """Decode a compressed scene, with the same bits on every machine.
 
     Args:
         source: Path of a ``.gsz`` file, or its bytes.
+        level: The last level of detail to decode; None for all. The beginning of the file, as far
+            as ``gscompress info`` says that the level reaches, is enough.
 
     Raises:
         CorruptFileError: The file is damaged or hostile; names the chunk.
-        InputError: The file cannot be read, or a newer version wrote it.
+        InputError: The file cannot be read, a newer version wrote it, or it has no such level.
 
     Example:
         >>> import gscompress as gs
@@ -143,8 +145,8 @@ def decompress(source: StrPath | bytes) -> Gaussians:
         True
     """
     if isinstance(source, bytes):
-        return decode_container(Container.from_bytes(source, "compressed scene"))
-    return decode_container(Container.read(source))
+        return decode_container(Container.from_bytes(source, "compressed scene", level), level)
+    return decode_container(Container.read(source, level), level)
 
 
 def _summary(

@@ -62,22 +62,39 @@ def encode(
     scene: Gaussians,
     importance: np.ndarray | None = None,
     sightings: Sightings | None = None,
+    shares: tuple[float, ...] = (0.1, 0.5),
     **codecs: Any,
-) -> tuple[Gaussians, dict[str, bytes], dict[str, Any]]:
-    """Encode with the default codecs, some replaced: the arranged scene, the chunks, the codecs."""
+) -> tuple[Gaussians, dict[str, bytes], tuple[int, ...]]:
+    """Encode with the default codecs, some replaced: the arranged scene, the chunks, the levels.
+
+    Each level of detail decodes, from its chunks alone, to the Gaussians that it shall have.
+    """
     chosen = {**CODECS_OF_EACH_GROUP, **codecs}
-    arranged, guidance = arrange(scene, Guidance(importance, sightings), chosen)
-    streams = StreamWriter(Mix())
-    promised = encode_scene(arranged, guidance, chosen, streams)
-    decoded = decode(scene, streams.chunks, chosen)
-    for name in ATTRIBUTES:
-        assert (getattr(promised, name) == getattr(decoded, name)).all(), name
-    return arranged, streams.chunks, chosen
+    guidance = Guidance(importance, sightings)
+    arranged, guidance, levels = arrange(scene, guidance, chosen, shares)
+    streams = StreamWriter(Mix(), levels)
+    encode_scene(arranged, guidance, chosen, streams)
+    whole = decode(scene, streams.chunks, levels, **codecs)
+    for level, end in enumerate(levels):
+        decoded = decode(scene, _up_to(streams.chunks, level), levels[: level + 1], **codecs)
+        for name in ATTRIBUTES:
+            assert (getattr(whole, name)[:end] == getattr(decoded, name)).all(), (name, level)
+    return arranged, streams.chunks, levels
 
 
-def decode(scene: Gaussians, chunks: dict[str, bytes], codecs: dict[str, Any]) -> Gaussians:
-    decoded = Decoded(len(scene), scene.sh_degree, scene.mode)
-    return decode_scene(decoded, codecs, StreamReader(Mix(), chunks, "test"))
+def _up_to(chunks: dict[str, bytes], level: int) -> dict[str, bytes]:
+    return {name: c for name, c in chunks.items() if int((name + "@0").split("@")[1]) <= level}
+
+
+def decode(
+    scene: Gaussians,
+    chunks: dict[str, bytes],
+    levels: tuple[int, ...],
+    **codecs: Any,
+) -> Gaussians:
+    chosen = {**CODECS_OF_EACH_GROUP, **codecs}
+    decoded = Decoded(levels[-1], scene.sh_degree, scene.mode, levels=levels)
+    return decode_scene(decoded, chosen, StreamReader(Mix(), chunks, "test", levels))
 
 
 def round_trip(
@@ -87,8 +104,8 @@ def round_trip(
     **codecs: Any,
 ) -> tuple[Gaussians, Gaussians]:
     """The scene as arranged by the encoder, and as decoded."""
-    arranged, chunks, chosen = encode(scene, importance, sightings, **codecs)
-    return arranged, decode(scene, chunks, chosen)
+    arranged, chunks, levels = encode(scene, importance, sightings, **codecs)
+    return arranged, decode(scene, chunks, levels, **codecs)
 
 
 def digest(scene: Gaussians) -> str:

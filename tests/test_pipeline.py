@@ -9,8 +9,8 @@ import zstandard
 
 import gscompress as gs
 from gscompress.config import load_config
-from gscompress.container import Container
-from gscompress.errors import CorruptFileError, InputError
+from gscompress.container import Container, Index
+from gscompress.errors import ConfigError, CorruptFileError, InputError
 from gscompress.gaussians import ATTRIBUTES, Gaussians
 from gscompress.metrics import psnr
 from gscompress.render.base import Scores
@@ -54,6 +54,55 @@ def test_every_degree(degree):
     scene = make_scene(300, degree)
     back = gs.decompress(gs.compress(scene, "fast").to_bytes())
     assert back.sh.shape == (300, (degree + 1) ** 2, 3)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_prefix_of_the_file_is_a_scene(preset, tmp_path):
+    config = load_config(preset, ["levels=[0.1, 0.5]"])
+    path = tmp_path / "scene.gsz"
+    result = gs.compress(make_scene(600, 2), config)
+    result.save(path)
+    whole = gs.decompress(path)
+    ends = Index.read(path).level_ends()
+    assert ends[-1] == path.stat().st_size
+    counts = result.container.header["levels"]
+    assert counts[-1] == 600
+    assert 3 == len(counts) == len(ends)
+    for level, (end, count) in enumerate(zip(ends, counts, strict=True)):
+        part = gs.decompress(path.read_bytes()[:end], level)
+        assert digest(part) == digest(whole.select(slice(count)))
+        with pytest.raises(CorruptFileError):
+            gs.decompress(path.read_bytes()[: end - 1], level)
+    with pytest.raises(InputError, match="0 to 2"):
+        gs.decompress(path, 3)
+
+
+def test_levels_have_about_the_shares_asked_for():
+    scene = make_scene(5000, 0)
+    config = load_config("fast", ["levels=[0.05, 0.3]", "attributes.importance.octaves=1"])
+    first, second, last = gs.compress(scene, config).container.header["levels"]
+    assert 0.02 < first / last < 0.1
+    assert 0.2 < second / last < 0.45
+
+
+@pytest.mark.parametrize("levels", ["[0.5, 0.4]", "[0]", "[1.0]", "1", "['a']", f"{[0.01] * 16}"])
+def test_levels_that_make_no_sense(levels):
+    with pytest.raises(ConfigError, match="levels"):
+        load_config("fast", [f"levels={levels}"])
+
+
+def test_the_first_levels_show_the_scene(demo):
+    """The most important quarter of the Gaussians by itself."""
+    cameras = gs.load_cameras(ROOT / "scenes" / "cameras.json")[::12]
+    result = gs.compress(demo, load_config("balanced", ["levels=[0.25]"]), cameras=cameras)
+    first = gs.decompress(result.to_bytes(), 0)
+    others = result.decoded().select(slice(len(first), 2 * len(first)))
+    scores = [
+        np.mean([psnr(gs.render(s, c), gs.render(demo, c)) for c in cameras])
+        for s in (first, others)
+    ]
+    assert scores[0] > 18
+    assert scores[0] > scores[1] + 5
 
 
 def test_lossless_changes_nothing_but_the_order(demo):

@@ -46,6 +46,11 @@ def _bits(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     help="Keep the spherical harmonics up to this degree only.",
 )
 @click.option(
+    "--level",
+    type=click.IntRange(0),
+    help="Of a .gsz, decode the levels of detail up to this one; the file may end there.",
+)
+@click.option(
     "--mode",
     type=click.Choice(["default", "mip", "2dgs"]),
     help="Say what rasterization the scene was trained for, where IN cannot or does not: mip is "
@@ -89,6 +94,7 @@ def verb(
     source: Path,
     target: Path,
     sh_degree: int | None,
+    level: int | None,
     mode: Mode | None,
     axes_in: str | None,
     axes_out: str | None,
@@ -98,12 +104,13 @@ def verb(
     """Convert the scene IN to the format that the ending of OUT names.
 
     What OUT cannot carry is said on stderr. A .gsz is written with the preset fast; 'gscompress
-    compress' has the choice.
+    compress' has the choice. 'gscompress info' lists the levels of a .gsz.
     """
     from gscompress.files import open_input
     from gscompress.io import format_for_name, load, save, scene_bytes, settings_of, with_settings
     from gscompress.io.atomic import refuse_existing
-    from gscompress.io.axes import check_axes
+    from gscompress.io.axes import OURS, check_axes, turned
+    from gscompress.pipeline import decompress
 
     chosen = format_for_name(target)
     settings = _settings(flags)
@@ -117,7 +124,10 @@ def verb(
     if not overwrite:
         refuse_existing(target)
     open_input(source).close()
-    scene = load(source, axes=axes_in)
+    if level is None:
+        scene = load(source, axes=axes_in)
+    else:
+        scene = turned(decompress(source, level), axes_in or OURS, OURS)
     if sh_degree is not None:
         if sh_degree > scene.sh_degree:
             raise UsageError(

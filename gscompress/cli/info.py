@@ -36,6 +36,7 @@ class Header(msgspec.Struct):
     """What the header of a .gsz must hold; it may come from anywhere."""
 
     gaussians: Count
+    levels: list[Count]
     sh_degree: Count
     mode: str
     provenance: Provenance
@@ -78,6 +79,10 @@ def _of_gsz(file: Path) -> dict[str, Any]:
         "gaussians": header.gaussians,
         "sh_degree": header.sh_degree,
         "mode": header.mode,
+        "levels": [
+            {"gaussians": gaussians, "end": end}
+            for gaussians, end in zip(header.levels, index.level_ends(), strict=False)
+        ],
         "bytes_by_attribute": group_bytes(sizes, file.stat().st_size),
         "provenance": index.header["provenance"],
         "config": index.header["config"],
@@ -95,6 +100,7 @@ def _of_scene(file: Path) -> dict[str, Any]:
         "gaussians": len(scene),
         "sh_degree": scene.sh_degree,
         "mode": scene.mode,
+        "levels": None,
         "bytes_by_attribute": None,
         "provenance": None,
         "config": None,
@@ -110,6 +116,13 @@ def _show(session: Session, document: dict[str, Any]) -> None:
     session.say(f"mode       {document['mode']}")
     for name, size in (document["bytes_by_attribute"] or {}).items():
         session.say(f"  {name:<12}{size:>14,} bytes {100 * size / document['bytes']:5.1f} %")
+    levels = document["levels"] or []
+    for number, level in enumerate(levels if len(levels) > 1 else []):
+        share = 100 * level["end"] / document["bytes"]
+        session.say(
+            f"  level {number:<6}{level['end']:>14,} bytes {share:5.1f} %, from 0 on: "
+            f"{level['gaussians']:,} Gaussians"
+        )
     made = document["provenance"]
     if made:
         ratio = made["input_bytes"] / document["bytes"]

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from gscompress import _native
 from gscompress.codecs.exact_math import powers
-from gscompress.entropy.base import Coder, Planes, Side, Symbols
-from gscompress.entropy.planes import decode_planes, encode_planes
-from gscompress.errors import CorruptFileError
+from gscompress.codecs.streams import StreamReader, StreamWriter, level_slices
+from gscompress.entropy.base import Side
 from gscompress.gaussians import Array, Gaussians, Mode
 
 __all__ = ["Codec", "Decoded", "StreamReader", "StreamWriter"]
@@ -33,6 +32,8 @@ class Decoded:
         attributes: The decoded groups so far, by name; exactly what the decoder will give.
         classes: Importance class of each Gaussian, 0..15; the neutral 8 until they are decoded.
         octaves: How many octaves of importance a class spans.
+        levels: How many Gaussians there are up to each level's end (see `StreamWriter`); ascends to
+            N. Empty: one level.
     """
 
     count: int
@@ -41,28 +42,32 @@ class Decoded:
     attributes: dict[str, Array] = field(default_factory=dict)
     classes: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))  # [N]
     octaves: int = 1
+    levels: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        self.levels = self.levels or (self.count,)
         if len(self.classes) == 0:
             self.classes = np.full(self.count, 8, np.uint8)
-        # Until there are positions, the two Gaussians before.
-        before = np.arange(self.count, dtype=np.int32)[:, None] - np.array([1, 2], np.int32)
+        # Until there are positions, the Gaussian before.
+        before = np.arange(-1, self.count - 1, dtype=np.int32)
         self._neighbours = np.maximum(before, 0), np.full(self.count, 3, np.uint8)
 
     @property
     def side(self) -> Side:
         """References among the Gaussians, and their classes, for the coder."""
         references, nearness = self._neighbours
-        return Side(references, nearness, self.classes)
+        return Side(references, nearness, self.classes, self.levels)
 
     def set_grid(self, grid: NDArray[np.uint32]) -> None:  # [N, 3]
-        """Make the integer positions known: from now on references are the nearest Gaussians."""
-        references, squared = _native.nearest_before(grid, _WINDOW)
-        nearness = np.zeros(0, np.uint8)
-        if self.count:
-            ranks = [self.count * k // 8 for k in (1, 2, 5)]
-            limits = np.partition(squared, ranks)[ranks]
-            nearness = np.searchsorted(limits, squared, side="left").astype(np.uint8)
+        """Make the integer positions known: from now on references are near Gaussians."""
+        references, squared = _native.nearest_before(grid, self.levels, _WINDOW)
+        nearness = np.zeros(self.count, np.uint8)
+        for level in level_slices(self.levels):  # each by itself: a prefix has whole levels
+            size = level.stop - level.start
+            if size:
+                ranks = [size * k // 8 for k in (1, 2, 5)]
+                limits = np.partition(squared[level], ranks)[ranks]
+                nearness[level] = np.searchsorted(limits, squared[level], side="left")
         self._neighbours = references, nearness
 
     def step_factors(self, eighths: int) -> NDArray[np.float64]:  # [N]
@@ -86,111 +91,6 @@ class Decoded:
         return Gaussians(**self.attributes, mode=self.mode, colour_space="srgb")
 
 
-class StreamWriter:
-    """Collects the named streams of a scene as bytes.
-
-    Args:
-        coder: Turns symbols into bytes.
-
-    Attributes:
-        group: The attribute group being written, as configurations name it.
-    """
-
-    def __init__(self, coder: Coder) -> None:
-        self.coder = coder
-        self.group = ""
-        self.chunks: dict[str, bytes] = {}
-
-    def put(self, name: str, symbols: Symbols) -> None:
-        """Add a stream of symbols."""
-        self.put_bytes(name, self.coder.encode(symbols))
-
-    def put_planes(
-        self, name: str, values: NDArray[np.int32], planes: Planes, side: Side
-    ) -> None:  # values [C, N]
-        """Add planes of integers, modelled by their neighbourhood."""
-        self.put_bytes(name, encode_planes(self.coder, values, planes, side))
-
-    def put_bytes(self, name: str, data: bytes) -> None:
-        """Add a stream of bytes as they are."""
-        if name in self.chunks:
-            raise ValueError(f"stream {name!r} is written twice")
-        self.chunks[name] = data
-
-
-class StreamReader:
-    """Gives the streams that a StreamWriter collected.
-
-    Args:
-        coder: As the writer's.
-        chunks: The writer's ``chunks``.
-        where: The file they come from, for messages.
-        group: The attribute group being read, as configurations name it.
-    """
-
-    def __init__(
-        self, coder: Coder, chunks: Mapping[str, bytes], where: str, group: str = ""
-    ) -> None:
-        self.coder = coder
-        self.where = where
-        self.group = group
-        self._chunks = chunks
-
-    def of(self, group: str) -> StreamReader:
-        """The same streams, read for an attribute group."""
-        return StreamReader(self.coder, self._chunks, self.where, group)
-
-    def get(
-        self, name: str, count: int, contexts: NDArray[np.uint16] | None = None
-    ) -> NDArray[np.int32]:
-        """Read a stream of symbols."""
-        with self._blame(name):
-            return self.coder.decode(self.get_bytes(name), count, contexts)
-
-    def get_planes(self, name: str, planes: Planes, side: Side) -> NDArray[np.int32]:
-        """Read planes of integers [C, N]."""
-        with self._blame(name):
-            return decode_planes(self.coder, self.get_bytes(name), planes, side)
-
-    def get_bytes(self, name: str, size: int | None = None) -> bytes:
-        """Read a stream of bytes; ``size`` is what it must have."""
-        try:
-            data = self._chunks[name]
-        except KeyError:
-            raise CorruptFileError(self.where, f"chunk {name!r}", found="missing") from None
-        if size is not None and len(data) != size:
-            raise CorruptFileError(
-                self.where, f"chunk {name!r}", found=f"{len(data)} bytes", expected=size
-            )
-        return data
-
-    def corrupt(self, name: str, found: str, expected: str = "") -> CorruptFileError:
-        """The error to raise where a stream's content makes no sense."""
-        return CorruptFileError(self.where, f"chunk {name!r}", found=found, expected=expected)
-
-    def _blame(self, name: str) -> _Blame:
-        return _Blame(self.where, name)
-
-
-class _Blame:
-    """Adds the file and chunk to the errors of coders, which know neither."""
-
-    def __init__(self, where: str, name: str) -> None:
-        self.where = where
-        self.name = name
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, CorruptFileError) and error.where != self.where:
-            raise CorruptFileError(
-                self.where,
-                f"chunk {self.name!r}",
-                found=error.found or str(error),
-                expected=error.expected,
-            ) from error
-
-
 class Codec(Protocol):
     """Codes one attribute group. A frozen dataclass whose fields are its parameters.
 
@@ -202,8 +102,11 @@ class Codec(Protocol):
     guidance)`` besides (`gscompress.codecs.guidance`); its streams are decoded all the same.
     """
 
-    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
-        """Write the group's streams; ``values`` are in coding order. Gives what decoding gives."""
+    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array | None:
+        """Write the group's streams; ``values`` are in coding order.
+
+        Gives what decoding gives; in the last wave, which nobody builds on, it need not.
+        """
         ...
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:

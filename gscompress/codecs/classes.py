@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import struct
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,11 +12,16 @@ from numpy.typing import NDArray
 from gscompress.codecs.base import Decoded, StreamReader, StreamWriter
 from gscompress.codecs.exact_math import log
 from gscompress.entropy.base import Planes
+from gscompress.gaussians import Array, Gaussians
 
 __all__ = ["Classes"]
 
+Doubles = NDArray[np.float64]
+
 _PLANES = Planes(partners=(-1,))
 _MIDDLE = 8
+_GUESS = struct.Struct("<5d")
+"""Centre (3), spread, middle of a guess."""
 
 
 @dataclass(frozen=True)
@@ -45,49 +51,118 @@ class Classes:
 
     def encode(
         self, importance: NDArray[np.floating] | None, decoded: Decoded, streams: StreamWriter
-    ) -> None:
-        """Write the classes of importances [N], if there are any."""
+    ) -> NDArray[np.uint8]:
+        """Write what the decoder needs; gives the classes [N] as far as they can be known by now.
+
+        Args:
+            importance: As measured [N], or None.
+            decoded: The scene so far: called once the means are in it, and again with the scales.
+            streams: Where to write.
+        """
+        late = "log_scales" in decoded.attributes
         if importance is None or len(importance) == 0:
-            streams.put_bytes("importance", b"")
-            return
-        weights = np.asarray(importance, np.float64)
-        seen = weights[weights > 0]
-        middle = np.median(seen) if len(seen) else 1.0
-        classes = self._classes(np.log2(np.maximum(weights / middle, 2.0**-40)))
+            if not late:
+                return decoded.classes
+            attributes = decoded.attributes
+            guess = _Guess.fitted(
+                attributes["means"], attributes["opacity_logits"], attributes["log_scales"]
+            )
+            streams.put_bytes("importance.guess", guess.to_bytes())
+            return self._classes(guess.octaves(decoded))
+        if late:
+            return decoded.classes
+        classes = self.of(importance)
         streams.put_planes("importance", classes[None].astype(np.int32), _PLANES, decoded.side)
+        return classes
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> NDArray[np.uint8]:
-        """Give the classes [N] as far as they can be known by now."""
-        if not streams.get_bytes("importance"):
-            if "log_scales" not in decoded.attributes or decoded.count == 0:
-                return np.full(decoded.count, _MIDDLE, np.uint8)
-            octave = _guess(decoded)
-            return self._classes(octave - np.median(octave))
-        if "opacity_logits" in decoded.attributes:
+        """Give the classes [N] as far as they can be known by now; called as ``encode`` is."""
+        late = "log_scales" in decoded.attributes
+        if streams.has("importance.guess"):
+            if not late:
+                return decoded.classes
+            guess = _Guess.from_bytes(streams.get_bytes("importance.guess", _GUESS.size))
+            if guess is None:
+                raise streams.corrupt("importance.guess", "numbers that span no space")
+            return self._classes(guess.octaves(decoded))
+        if late:
             return decoded.classes
         (classes,) = streams.get_planes("importance", _PLANES, decoded.side)
         if ((classes < 0) | (classes > 15)).any():
             raise streams.corrupt("importance", "a class out of range", "0 to 15")
         return np.asarray(classes, dtype=np.uint8)
 
-    def _classes(self, octave: NDArray[np.float64]) -> NDArray[np.uint8]:
-        classes = np.clip(np.rint(octave / self.octaves) + _MIDDLE, 0, 15)
+    def of(self, importance: NDArray[np.floating]) -> NDArray[np.uint8]:
+        """The classes of importances [N] as measured."""
+        weights = np.asarray(importance, np.float64)
+        seen = weights[weights > 0]
+        middle = np.median(seen) if len(seen) else 1.0
+        return self._classes(np.log2(np.maximum(weights / middle, 2.0**-40)))
+
+    def guessed(self, scene: Gaussians) -> NDArray[np.uint8]:
+        """About the classes [N] that ``encode`` finds where nothing is measured."""
+        decoded = Decoded(len(scene), scene.sh_degree)
+        for name in ("means", "opacity_logits", "log_scales"):
+            decoded.attributes[name] = getattr(scene, name)
+        guess = _Guess.fitted(scene.means, scene.opacity_logits, scene.log_scales)
+        return self._classes(guess.octaves(decoded))
+
+    def _classes(self, octaves: NDArray[np.float64]) -> NDArray[np.uint8]:
+        classes = np.clip(np.rint(octaves / self.octaves) + _MIDDLE, 0, 15)
         return np.asarray(classes, dtype=np.uint8)
 
 
-def _guess(decoded: Decoded) -> NDArray[np.float64]:  # [N]
-    """log2 of opacity^2 * (product of the two larger scales) / (squared distance + radius^2).
+@dataclass(frozen=True)
+class _Guess:
+    """log2 of opacity^2 * (product of the two larger scales) / (squared distance + spread).
 
-    The radius is the median distance to the median position (of a sample). Portable arithmetic
-    only: both sides must come to the same classes.
+    Attributes:
+        centre: The median position.
+        spread: The median squared distance to it (of a sample).
+        middle: The octave of class 8: the median of all.
     """
-    means = decoded.attributes["means"].astype(np.float64)
-    logits = decoded.attributes["opacity_logits"].astype(np.float64)
-    a, b, c = decoded.attributes["log_scales"].astype(np.float64).T
-    larger_two = a + b + c - np.minimum(np.minimum(a, b), c)
-    sample = means[:: max(1, decoded.count // 16384)]  # enough for the middle
-    x, y, z = (means - np.median(sample, axis=0)).T
-    squared = x * x + y * y + z * z
-    farness = log(squared + np.maximum(np.median(squared), 1e-30))
-    # ln(opacity) = -ln(1 + exp(-logit)) is near min(logit, 0), which is portable.
-    return np.asarray((2 * np.minimum(logits, 0) + larger_two - farness) / 0.6931471805599453)
+
+    centre: tuple[float, float, float]
+    spread: float
+    middle: float = 0.0
+
+    @classmethod
+    def fitted(cls, means: Array, opacity_logits: Array, log_scales: Array) -> _Guess:
+        """The guess for a scene."""
+        if len(means) == 0:
+            return cls((0.0, 0.0, 0.0), 1.0)
+        sample = means[:: max(1, len(means) // 16384)].astype(np.float64)  # enough for the middle
+        centre = np.median(sample, axis=0)
+        squared = ((sample - centre) ** 2).sum(axis=1)
+        guess = cls(tuple(centre.tolist()), max(float(np.median(squared)), 1e-30))
+        middle = np.median(guess._octaves(means, opacity_logits, log_scales))
+        return replace(guess, middle=float(middle))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> _Guess | None:
+        """What ``to_bytes`` wrote; None for numbers that make no sense."""
+        numbers = _GUESS.unpack(data)
+        if not np.isfinite(numbers).all() or numbers[3] <= 0:
+            return None
+        return cls(numbers[:3], *numbers[3:])
+
+    def to_bytes(self) -> bytes:
+        """As stored."""
+        return _GUESS.pack(*self.centre, self.spread, self.middle)
+
+    def octaves(self, decoded: Decoded) -> NDArray[np.float64]:  # [N]
+        """Relative to class 8. Portable arithmetic only: both sides must come to the same."""
+        attributes = decoded.attributes
+        octaves = self._octaves(
+            attributes["means"], attributes["opacity_logits"], attributes["log_scales"]
+        )
+        return octaves - self.middle
+
+    def _octaves(self, means: Array, opacity_logits: Array, log_scales: Array) -> Doubles:
+        a, b, c = log_scales.astype(np.float64).T
+        larger_two = a + b + c - np.minimum(np.minimum(a, b), c)
+        x, y, z = (means.astype(np.float64) - self.centre).T
+        farness = log(x * x + y * y + z * z + self.spread)
+        # ln(opacity) = -ln(1 + exp(-logit)) is near min(logit, 0), which is portable.
+        faintness = np.minimum(opacity_logits.astype(np.float64), 0)
+        return np.asarray((2 * faintness + larger_two - farness) / 0.6931471805599453)

@@ -29,13 +29,14 @@ class Exact(Codec):
 
     def order(self, means: Array) -> NDArray[np.intp]:
         """The coding order of positions [N, 3]: along a Morton curve."""
-        return np.argsort(_native.morton_encode(_grid(means)), kind="stable")
+        grid = _grid(means, _frame(means))
+        return np.argsort(_native.morton_encode(grid), kind="stable")
 
     def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
         """Write float32 values of any shape [N, ...]."""
         channels = int(np.prod(values.shape[1:], dtype=np.int64))
         patterns = _to_ordered(values.reshape(decoded.count, channels).T)  # [C, N]
-        before = patterns[:, decoded.side.references[:, 0]]
+        before = patterns[:, decoded.side.references]
         before[:, :1] = 0
         centres = (
             np.sort(patterns, axis=1)[:, decoded.count // 2]
@@ -51,13 +52,16 @@ class Exact(Codec):
         lengths = _lengths(residuals)
         signed = np.where(residuals < 0, -lengths, lengths).astype(np.int32)
         streams.put_planes(streams.group, signed, _planes(len(signed)), decoded.side)
-        low = _native.pack_bits(
-            np.abs(residuals).astype(np.uint64).ravel(),
-            (np.maximum(lengths, 1) - 1).astype(np.uint8).ravel(),
+        streams.put_bits(
+            f"{streams.group}.low",
+            np.abs(residuals.T).astype(np.uint64).ravel(),
+            (np.maximum(lengths.T, 1) - 1).astype(np.uint8).ravel(),
+            [channels * end for end in decoded.levels],
         )
-        streams.put_bytes(f"{streams.group}.low", low)
         if streams.group == "means":
-            decoded.set_grid(_grid(values))
+            frame = _frame(values)
+            streams.put_bytes("frame", frame.tobytes())
+            decoded.set_grid(_grid(values, frame))
         return values
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
@@ -73,13 +77,11 @@ class Exact(Codec):
         lengths = np.abs(signed)
         if (lengths > 33).any():
             raise streams.corrupt(group, "a length out of range", "at most 33 bits")
-        widths = (np.maximum(lengths, 1) - 1).astype(np.uint8).ravel()
-        try:
-            low = _native.unpack_bits(streams.get_bytes(f"{group}.low"), widths)
-        except ValueError as error:
-            raise streams.corrupt(f"{group}.low", str(error)) from None
-        magnitude = np.where(lengths > 0, (1 << widths.astype(np.int64)).reshape(lengths.shape), 0)
-        magnitude += low.astype(np.int64).reshape(lengths.shape)
+        widths = (np.maximum(lengths, 1) - 1).astype(np.uint8)
+        ends = [channels * end for end in decoded.levels]
+        low = streams.get_bits(f"{group}.low", widths.T.ravel(), ends)
+        magnitude = np.where(lengths > 0, 1 << widths.astype(np.int64), 0)
+        magnitude += low.astype(np.int64).reshape(decoded.count, channels).T
         residuals = np.where(signed < 0, -magnitude, magnitude)
         patterns = np.empty_like(residuals)
         for c in range(channels):
@@ -91,7 +93,10 @@ class Exact(Codec):
             raise streams.corrupt(group, "a bit pattern out of range")
         values = _from_ordered(patterns).T.reshape(shape)
         if group == "means":
-            decoded.set_grid(_grid(values))
+            frame = np.frombuffer(streams.get_bytes("frame", 32), "<f8")
+            if not np.isfinite(frame).all() or frame[3] <= 0:
+                raise streams.corrupt("frame", "numbers that span no space")
+            decoded.set_grid(_grid(values, frame))
         return np.ascontiguousarray(values)
 
 
@@ -124,11 +129,14 @@ def _from_ordered(patterns: NDArray[np.int64]) -> NDArray[np.float32]:
     return bits.astype(np.int32).view(np.float32)
 
 
-def _grid(means: Array) -> NDArray[np.uint32]:  # [N, 3]
+def _frame(means: Array) -> NDArray[np.float64]:  # [4]
+    """Lower corner and extent of positions [N, 3]."""
     if len(means) == 0:
-        return np.zeros((0, 3), np.uint32)
+        return np.array([0, 0, 0, 1], np.float64)
     low, high = means.min(axis=0).astype(np.float64), means.max(axis=0).astype(np.float64)
-    extent = float((high - low).max()) or 1.0
-    return np.asarray((means - low) / extent * (2**_GRID_BITS - 1), dtype=np.float64).astype(
-        np.uint32
-    )
+    return np.append(low, float((high - low).max()) or 1.0)
+
+
+def _grid(means: Array, frame: NDArray[np.float64]) -> NDArray[np.uint32]:  # [N, 3]
+    cells = np.nan_to_num((means - frame[:3]) / frame[3]) * (2**_GRID_BITS - 1)
+    return np.asarray(np.clip(cells, 0, 2**_GRID_BITS - 1), dtype=np.uint32)

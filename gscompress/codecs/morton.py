@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gscompress import _native
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
 from gscompress.codecs.quantize import SLACK
+from gscompress.codecs.streams import level_slices
 from gscompress.entropy.base import Symbols
 from gscompress.gaussians import Array
 
@@ -29,7 +30,8 @@ class Morton(Codec):
 
     Space is contracted first (Mip-NeRF 360, arXiv:2111.12077, eq. 10): within the radius around the
     centre nothing changes, beyond it u = (2 - 1/r) x/r, so that a far background does not cost
-    depth. The centre is the median, the radius a quantile of the distances to it.
+    depth. The centre is the median, the radius a quantile of the distances to it. Each level of the
+    scene is in Morton order by itself.
 
     Attributes:
         bits: Bits per axis over the contracted ball's width (4 radii): the step is
@@ -58,10 +60,12 @@ class Morton(Codec):
         frame = self._frame(values)
         streams.put_bytes("frame", frame.tobytes())
         codes = _native.morton_encode(self._to_grid(values, frame))
-        deltas = np.diff(codes, prepend=np.uint64(0))
+        deltas = np.concatenate(
+            [np.diff(codes[level], prepend=np.uint64(0)) for level in level_slices(decoded.levels)]
+        )
         lengths = _bit_lengths(deltas)
         streams.put("means", Symbols(lengths.astype(np.int32)))
-        streams.put_bytes("means.low", _native.pack_bits(deltas, np.maximum(lengths, 1) - 1))
+        streams.put_bits("means.low", deltas, np.maximum(lengths, 1) - 1)
         return self._values(codes, frame, decoded)
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
@@ -69,13 +73,12 @@ class Morton(Codec):
         frame = np.frombuffer(streams.get_bytes("frame", _FRAME.size), "<f8")
         if not np.isfinite(frame).all() or frame[3] <= 0:
             raise streams.corrupt("frame", "numbers that span no space")
-        lengths = self._lengths(decoded.count, streams)
-        try:
-            low = _native.unpack_bits(streams.get_bytes("means.low"), np.maximum(lengths, 1) - 1)
-        except ValueError as error:
-            raise streams.corrupt("means.low", str(error)) from None
+        lengths = self._lengths(streams)
+        low = streams.get_bits("means.low", np.maximum(lengths, 1) - 1)
         leading = np.uint64(1) << (np.maximum(lengths, 1) - 1).astype(np.uint64)
-        codes = np.cumsum(np.where(lengths > 0, leading | low, 0), dtype=np.uint64)
+        codes = np.where(lengths > 0, leading | low, np.uint64(0))
+        for level in level_slices(decoded.levels):
+            np.cumsum(codes[level], out=codes[level])
         if len(codes) and (codes >> np.uint64(3 * self.bits)).any():
             raise streams.corrupt("means", "positions outside the grid")
         return self._values(codes, frame, decoded)
@@ -102,8 +105,8 @@ class Morton(Codec):
         decoded.set_grid(grid)
         return self._from_grid(grid, frame)
 
-    def _lengths(self, count: int, streams: StreamReader) -> NDArray[np.uint8]:
-        symbols = streams.get("means", count)
+    def _lengths(self, streams: StreamReader) -> NDArray[np.uint8]:
+        symbols = streams.get("means")
         if ((symbols < 0) | (symbols > 3 * self.bits)).any():
             raise streams.corrupt("means", "a difference out of range")
         return symbols.astype(np.uint8)

@@ -48,13 +48,11 @@ class Rotation24(Codec):
         """Give the equivalent scene whose rotations are canonical."""
         return canonicalize(scene)
 
-    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
+    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> None:
         """Write canonical quaternions [N, 4]."""
         steps = self.step * decoded.step_factors(self.adapt)
         symbols = to_integers(values[:, 1:], np.minimum(steps, _MAX_STEP)[:, None])
-        planes = np.ascontiguousarray(symbols.T)
-        streams.put_planes("quats", planes, _PLANES, decoded.side)
-        return self._values(planes, decoded)
+        streams.put_planes("quats", np.ascontiguousarray(symbols.T), _PLANES, decoded.side)
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
         """Give unit quaternions [N, 4]."""

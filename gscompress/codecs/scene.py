@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
 from gscompress.codecs.guidance import Guidance
+from gscompress.codecs.levels import split_levels
 from gscompress.codecs.parallel import in_parallel
 from gscompress.gaussians import Gaussians
 
@@ -26,21 +29,36 @@ _WAVES = (("means",), ("opacities", "scales"), ("quats", "sh"))
 
 
 def arrange(
-    scene: Gaussians, guidance: Guidance, codecs: Mapping[str, Codec]
-) -> tuple[Gaussians, Guidance]:
+    scene: Gaussians,
+    guidance: Guidance,
+    codecs: Mapping[str, Codec],
+    shares: Sequence[float] = (),
+) -> tuple[Gaussians, Guidance, tuple[int, ...]]:
     """Rewrite a scene into an equivalent one (the same images) that is cheaper to code.
 
-    The codec of the means may choose the order of the Gaussians, any codec may choose among
-    equivalent parameters.
+    The levels are brought in order. Within a level the codec of the means may choose the order of
+    the Gaussians, any codec may choose among equivalent parameters.
+
+    Args:
+        scene: What is to be coded.
+        guidance: What is known of it.
+        codecs: By attribute group.
+        shares: As for `gscompress.codecs.levels.split_levels`.
+
+    Returns:
+        The arranged scene, its guidance, and how many Gaussians there are up to each level's end.
     """
+    level = split_levels(scene, guidance, codecs, shares)
+    order = np.arange(len(scene))
     if hasattr(codecs["means"], "order"):
         order = codecs["means"].order(scene.means)
-        scene = scene.select(order)
-        guidance = guidance.select(order)
+    order = order[np.argsort(level[order], kind="stable")]
+    scene, guidance = scene.select(order), guidance.select(order)
     for codec in codecs.values():
         if hasattr(codec, "arrange"):
             scene = codec.arrange(scene)
-    return scene, guidance
+    ends = np.cumsum(np.bincount(level, minlength=1))
+    return scene, guidance, tuple(ends.tolist())
 
 
 def encode_scene(
@@ -48,9 +66,9 @@ def encode_scene(
     guidance: Guidance,
     codecs: Mapping[str, Any],
     streams: StreamWriter,
-) -> Gaussians:
-    """Write an arranged scene; gives what ``decode_scene`` will give."""
-    decoded = Decoded(len(scene), scene.sh_degree, scene.mode)
+) -> None:
+    """Write an arranged scene."""
+    decoded = Decoded(len(scene), scene.sh_degree, scene.mode, levels=streams.levels)
     for wave in _WAVES:
         values = {}
         for group in wave:
@@ -62,15 +80,14 @@ def encode_scene(
             else:
                 values[GROUPS[group]] = codec.encode(source, decoded, streams)
         decoded.attributes.update(values)
-        if wave == ("means",) and "importance" in codecs:
-            codecs["importance"].encode(guidance.importance, decoded, streams)
-        reader = StreamReader(streams.coder, streams.chunks, "the scene being encoded")
-        _decode_importance(wave, codecs, decoded, reader)
-    return decoded.scene()
+        if wave != _WAVES[-1] and "importance" in codecs:
+            codec = codecs["importance"]
+            decoded.classes = codec.encode(guidance.importance, decoded, streams)
+            decoded.octaves = codec.octaves
 
 
 def decode_scene(decoded: Decoded, codecs: Mapping[str, Any], streams: StreamReader) -> Gaussians:
-    """Read what ``encode_scene`` wrote.
+    """Read what ``encode_scene`` wrote, up to the last level of ``decoded``.
 
     Raises:
         CorruptFileError: A stream is not what an encoder would have written.
@@ -79,14 +96,7 @@ def decode_scene(decoded: Decoded, codecs: Mapping[str, Any], streams: StreamRea
         tasks = [partial(codecs[group].decode, decoded, streams.of(group)) for group in wave]
         values = in_parallel(*tasks)
         decoded.attributes.update(zip((GROUPS[group] for group in wave), values, strict=True))
-        _decode_importance(wave, codecs, decoded, streams)
+        if wave != _WAVES[-1] and "importance" in codecs:
+            decoded.classes = codecs["importance"].decode(decoded, streams)
+            decoded.octaves = codecs["importance"].octaves
     return decoded.scene()
-
-
-def _decode_importance(
-    wave: tuple[str, ...], codecs: Mapping[str, Any], decoded: Decoded, streams: StreamReader
-) -> None:
-    """Classes are known after the means where they are coded, after the scales where guessed."""
-    if "quats" not in wave and "importance" in codecs:
-        decoded.classes = codecs["importance"].decode(decoded, streams)
-        decoded.octaves = codecs["importance"].octaves

@@ -24,8 +24,9 @@ from gscompress.gaussians import Array
 
 __all__ = ["ShSearch"]
 
-Levels = tuple[NDArray[np.int32], NDArray[np.int32]]
-"""Planes [3, 1, N] of the constant term and [3, K - 1, N] of the others."""
+Levels = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
+"""Planes: Y, Co, Cg of the constant term [3, N], Y [K - 1, N] and Co, Cg [2 (K - 1), N] of the
+others."""
 
 _SIZES = 32
 _SAMPLE = 20_000
@@ -86,17 +87,18 @@ class ShSearch:
                 sizes=None if bits is None else bits[0],
                 flags=None if bits is None else bits[1],
                 first=into[0],
-                higher=into[1],
+                luma=into[1],
+                chroma=into[2],
                 threads=min(os.cpu_count() or 1, 64),
             )
 
         if price > 0 and values.shape[1] > 1:
             rows = slice(None, None, max(1, len(values) // _SAMPLE))
-            sample = levels[0][..., rows].copy(), levels[1][..., rows].copy()
+            first, *higher = (planes[:, rows].copy() for planes in levels)
             for done in range(self.rounds):
-                bits = symbol_bits(sample[1])
+                bits = symbol_bits(np.concatenate(higher).reshape(3, *higher[0].shape))
                 if done + 1 < self.rounds:
-                    search(rows, sample)
+                    search(rows, (first, higher[0], higher[1]))
         search(slice(None), levels)
 
     def _bit_price(self, steps: NDArray[np.float64], sightings: Sightings) -> float:

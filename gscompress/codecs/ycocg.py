@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +14,13 @@ from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
 from gscompress.codecs.guidance import Guidance
 from gscompress.codecs.parallel import in_parallel
 from gscompress.codecs.quantize import SLACK, check_adapt, check_positive, rounded
-from gscompress.codecs.sh_search import Levels, ShSearch
+from gscompress.codecs.sh_search import ShSearch
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import SH_C0, Array
 
 __all__ = ["YCoCg"]
 
 _CONSTANT = Planes(partners=(-1, 0, 1))
-_STREAMS = {"shN.luma": slice(0, 1), "shN.chroma": slice(1, 3)}
-"""Two streams, so that they can be decoded side by side; chroma gains next to nothing from luma."""
 
 
 @dataclass(frozen=True)
@@ -66,43 +65,36 @@ class YCoCg(Codec):
             if not 0 <= getattr(self, name) < np.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
 
-    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array:
+    def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> None:
         """Write coefficients [N, K, 3]."""
-        return self.encode_guided(values, decoded, streams, Guidance())
+        self.encode_guided(values, decoded, streams, Guidance())
 
     def encode_guided(
         self, values: Array, decoded: Decoded, streams: StreamWriter, guidance: Guidance
-    ) -> Array:
+    ) -> None:
         """Write coefficients [N, K, 3]; with sightings, the integers that show the least."""
-        terms = values.shape[1]
         factors = decoded.step_factors(self.adapt)
-        first, higher = self._levels(values, factors, decoded, guidance)
-        streams.put_planes("sh0", first[:, 0], _CONSTANT, decoded.side)
-        if terms == 1:
-            return self._values(first, None, factors, decoded)
-        flags = (higher != 0).any(axis=1).astype(np.int32)
-        for name, channels in _STREAMS.items():
-            own = higher[channels]
-            planes = own.reshape(len(own) * (terms - 1), len(values))
-            stacked = np.concatenate([flags[channels], planes])
-            streams.put_planes(name, stacked, _planes(len(own), terms - 1), decoded.side)
-        return self._values(first, higher, factors, decoded)
+        planes = _Planes.empty(values.shape[1] - 1, len(values))
+        self._quantize(planes, values, factors, decoded, guidance)
+        streams.put_planes("sh0", planes.first, _CONSTANT, decoded.side)
+        if planes.terms:
+            planes.set_flags()
+            streams.put_planes("shN.luma", planes.luma, _planes(1, planes.terms), decoded.side)
+            streams.put_planes("shN.chroma", planes.chroma, _planes(2, planes.terms), decoded.side)
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
         """Give coefficients [N, K, 3]."""
         factors = decoded.step_factors(self.adapt)
-        count = (decoded.sh_degree + 1) ** 2 - 1
-        if count == 0:
-            first = streams.get_planes("sh0", _CONSTANT, decoded.side)
-            return self._values(first[:, None], None, factors, decoded)
-        first, luma, chroma = in_parallel(
-            lambda: streams.get_planes("sh0", _CONSTANT, decoded.side),
-            lambda: streams.get_planes("shN.luma", _planes(1, count), decoded.side),
-            lambda: streams.get_planes("shN.chroma", _planes(2, count), decoded.side),
-        )
-        shape = (count, decoded.count)
-        higher = np.concatenate([luma[1:].reshape(1, *shape), chroma[2:].reshape(2, *shape)])
-        return self._values(first[:, None], higher, factors, decoded)
+        terms = (decoded.sh_degree + 1) ** 2 - 1
+        jobs = [lambda: streams.get_planes("sh0", _CONSTANT, decoded.side)]
+        if terms:
+            # Luma and chroma are streams of their own so that they can be decoded side by side;
+            # chroma would gain next to nothing from luma.
+            jobs += [
+                lambda: streams.get_planes("shN.luma", _planes(1, terms), decoded.side),
+                lambda: streams.get_planes("shN.chroma", _planes(2, terms), decoded.side),
+            ]
+        return self._values(_Planes(*in_parallel(*jobs)), factors, decoded)
 
     def scaled(self, factor: float) -> YCoCg:
         """All steps times ``factor``."""
@@ -119,37 +111,38 @@ class YCoCg(Codec):
         sh_step = rounded(SLACK * 2 / 3 * limits["shN"]) if "shN" in limits else self.sh_step
         return replace(self, step=step, sh_step=sh_step, chroma=2.0, adapt=0, rounding=0.5, views=0)
 
-    def _levels(
+    def _quantize(
         self,
+        planes: _Planes,
         values: Array,
         factors: NDArray[np.float64],  # [N]
         decoded: Decoded,
         guidance: Guidance,
-    ) -> Levels:
-        steps = self._first(factors), self._higher(factors)
-        terms = values.shape[1]
-        levels = (
-            _native.quantize_ycocg(values, 0, 1, steps[0], self.chroma, 0.5),
-            _native.quantize_ycocg(values, 1, terms, steps[1], self.chroma, self.rounding),
-        )
+    ) -> None:
+        first, higher = self._first(factors), self._higher(factors)
+        constant = planes.first[:1], planes.first[1:]
+        _native.quantize_ycocg(values, first, self.chroma, 0, 0.5, *constant)
+        if planes.terms:
+            _native.quantize_ycocg(values, higher, self.chroma, 1, self.rounding, *planes.higher)
         if self.views > 0 and guidance.sightings is not None:
             search = ShSearch(self.compaction, self.damping)
             means = decoded.attributes["means"]
-            search.refine(levels, values, means, steps, self.chroma, guidance.sightings)
-        return levels
+            levels = planes.first, *planes.higher
+            search.refine(levels, values, means, (first, higher), self.chroma, guidance.sightings)
 
     def _values(
         self,
-        first: NDArray[np.int32],  # [3, 1, N]
-        higher: NDArray[np.int32] | None,  # [3, K - 1, N]
+        planes: _Planes,
         factors: NDArray[np.float64],  # [N]
         decoded: Decoded,
     ) -> Array:
         out = np.empty(decoded.shape("sh"), np.float32)
-        first = np.ascontiguousarray(first)
-        _native.dequantize_ycocg(first, self._first(factors), self.chroma, 0, out)
-        if higher is not None:
-            _native.dequantize_ycocg(higher, self._higher(factors), self.chroma, 1, out)
+        threads = min(os.cpu_count() or 1, 64)
+        constant = planes.first[:1], planes.first[1:]
+        _native.dequantize_ycocg(*constant, self._first(factors), self.chroma, 0, out, threads)
+        if planes.terms:
+            steps = self._higher(factors)
+            _native.dequantize_ycocg(*planes.higher, steps, self.chroma, 1, out, threads)
         return out
 
     def _first(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -157,6 +150,49 @@ class YCoCg(Codec):
 
     def _higher(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(self.sh_step * factors)
+
+
+@dataclass(frozen=True, eq=False)
+class _Planes:
+    """Integers as the streams hold them.
+
+    Attributes:
+        first: Y, Co and Cg of the constant term [3, N].
+        luma: Whether any Y above it is not 0, and these [1 + K - 1, N].
+        chroma: The same of Co and Cg: two flags, Co, Cg [2 + 2 (K - 1), N].
+    """
+
+    first: NDArray[np.int32]
+    luma: NDArray[np.int32] = field(default_factory=lambda: np.empty((1, 0), np.int32))
+    chroma: NDArray[np.int32] = field(default_factory=lambda: np.empty((2, 0), np.int32))
+
+    @classmethod
+    def empty(cls, terms: int, count: int) -> _Planes:
+        """Room for ``terms`` above the constant one."""
+        rows = 3, 1 + terms, 2 + 2 * terms
+        return cls(*(np.empty((n, count), np.int32) for n in rows))
+
+    @property
+    def terms(self) -> int:
+        """How many there are above the constant one."""
+        return len(self.luma) - 1
+
+    @property
+    def higher(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Luma and chroma without their flags."""
+        return self.luma[1:], self.chroma[2:]
+
+    def set_flags(self) -> None:
+        """Set the flags to what the other planes say."""
+        luma, chroma = self.higher
+        for flag, planes in (
+            (self.luma[0], luma),
+            (self.chroma[0], chroma[: self.terms]),
+            (self.chroma[1], chroma[self.terms :]),
+        ):
+            flag[:] = 0
+            for plane in planes:
+                flag |= plane != 0
 
 
 def _planes(channels: int, count: int) -> Planes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,14 +50,21 @@ class Side:
     """What both sides know of N Gaussians in coding order before they code their attributes.
 
     Attributes:
-        references: Two Gaussians coded before each one (the first refers to itself), nearest first.
-        nearness: How near the first of them is: 0 (nearest) to 3.
+        references: A Gaussian coded before each one (the first refers to itself), a near one.
+        nearness: How near it is: 0 (nearest) to 3.
         classes: Importance class, 0 to 15.
+        levels: How many Gaussians there are up to each level's end; ascends to N. Each level has
+            bytes of its own, which need those of the levels before. Empty: one level.
     """
 
-    references: NDArray[np.int32]  # [N, 2]
+    references: NDArray[np.int32]  # [N]
     nearness: NDArray[np.uint8]  # [N]
     classes: NDArray[np.uint8]  # [N]
+    levels: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.levels:
+            object.__setattr__(self, "levels", (len(self.references),))
 
     def __len__(self) -> int:
         return len(self.references)
@@ -91,12 +99,16 @@ class Planes:
 class PlaneCoder(Protocol):
     """A Coder that also models planes of integers by their neighbourhood."""
 
-    def encode_planes(self, values: NDArray[np.int32], planes: Planes, side: Side) -> bytes:
-        """Encode values [C, N]."""
+    def encode_planes(
+        self, values: NDArray[np.int32], planes: Planes, side: Side
+    ) -> Sequence[bytes]:
+        """Encode values [C, N]: the bytes of each level."""
         ...
 
-    def decode_planes(self, data: bytes, planes: Planes, side: Side) -> NDArray[np.int32]:
-        """Decode values [C, N].
+    def decode_planes(
+        self, parts: Sequence[bytes], planes: Planes, side: Side
+    ) -> NDArray[np.int32]:
+        """Decode values [C, N] from the bytes of each level of ``side``.
 
         Raises:
             CorruptFileError: The bytes are not what an encoder would have written.

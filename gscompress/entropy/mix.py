@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,26 +27,33 @@ class Mix:
     def encode(self, symbols: Symbols) -> bytes:
         """Encode symbols, each predicted in the context of the one before it."""
         values = np.ascontiguousarray(symbols.values, dtype=np.int32)
-        return self.encode_planes(values[None], _SEQUENCE, _sequence(len(values), symbols.contexts))
+        side = _sequence(len(values), symbols.contexts)
+        return self.encode_planes(values[None], _SEQUENCE, side)[0]
 
     def decode(
         self, data: bytes, count: int, contexts: NDArray[np.uint16] | None = None
     ) -> NDArray[np.int32]:
         """Decode ``count`` symbols."""
-        return np.asarray(self.decode_planes(data, _SEQUENCE, _sequence(count, contexts))[0])
+        return np.asarray(self.decode_planes([data], _SEQUENCE, _sequence(count, contexts))[0])
 
-    def encode_planes(self, values: NDArray[np.int32], planes: Planes, side: Side) -> bytes:
-        """Encode planes of integers [C, N]."""
-        values = np.ascontiguousarray(values, dtype=np.int32)
+    def encode_planes(self, values: NDArray[np.int32], planes: Planes, side: Side) -> list[bytes]:
+        """Encode planes of integers [C, N]: the bytes of each level."""
         return _native.encode_planes(
-            values, planes.table(), side.references, side.nearness, side.classes
+            np.ascontiguousarray(values, dtype=np.int32),
+            planes.table(),
+            side.references,
+            side.nearness,
+            side.classes,
+            side.levels,
         )
 
-    def decode_planes(self, data: bytes, planes: Planes, side: Side) -> NDArray[np.int32]:
-        """Decode planes of integers [C, N]."""
+    def decode_planes(
+        self, parts: Sequence[bytes], planes: Planes, side: Side
+    ) -> NDArray[np.int32]:
+        """Decode planes of integers [C, N] from the bytes of each level."""
         try:
             return _native.decode_planes(
-                data, planes.table(), side.references, side.nearness, side.classes
+                parts, planes.table(), side.references, side.nearness, side.classes, side.levels
             )
         except _native.BrokenStream as error:
             raise CorruptFileError("", "", found=str(error)) from None
@@ -55,7 +63,7 @@ _SEQUENCE = Planes(partners=(-1,), trust=-1)
 
 
 def _sequence(count: int, contexts: NDArray[np.uint16] | None) -> Side:
-    before = np.arange(count, dtype=np.int32)[:, None] - np.array([1, 2], np.int32)
+    before = np.arange(-1, count - 1, dtype=np.int32)
     classes = np.zeros(count, np.uint8) if contexts is None else contexts
     return Side(
         references=np.maximum(before, 0),

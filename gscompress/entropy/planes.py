@@ -8,6 +8,7 @@ the planes before, how large their values were, and the partner's residual.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,38 +25,52 @@ def encode_planes(
     values: NDArray[np.int32],  # [C, N]
     planes: Planes,
     side: Side,
-) -> bytes:
-    """Encode planes of integers with ``coder``."""
+) -> list[bytes]:
+    """Encode planes of integers with ``coder``: the bytes of each level of ``side``."""
     if hasattr(coder, "encode_planes"):
-        return bytes(coder.encode_planes(values, planes, side))
+        return list(coder.encode_planes(values, planes, side))
     model = _model(planes, side)
-    parts = []
+    parts: list[list[bytes]] = [[] for _ in side.levels]
     for plane in values:
         contexts = model.contexts()
+        ends = [model.used(level) for level in side.levels]
         residuals = model.residuals(np.ascontiguousarray(plane, dtype=np.int32))
-        parts.append(coder.encode(Symbols(residuals, contexts)))
-    return struct.pack(f"<{len(parts)}I", *map(len, parts)) + b"".join(parts)
+        for part, begin, end in zip(parts, [0, *ends], ends, strict=False):
+            part.append(coder.encode(Symbols(residuals[begin:end], contexts[begin:end])))
+    return [struct.pack(f"<{len(part)}I", *map(len, part)) + b"".join(part) for part in parts]
 
 
-def decode_planes(coder: Coder, data: bytes, planes: Planes, side: Side) -> NDArray[np.int32]:
-    """Decode planes of integers [C, N].
+def decode_planes(
+    coder: Coder, parts: Sequence[bytes], planes: Planes, side: Side
+) -> NDArray[np.int32]:
+    """Decode planes of integers [C, N] from the bytes of each level of ``side``.
 
     Raises:
         CorruptFileError: The bytes are not what an encoder would have written.
     """
     if hasattr(coder, "decode_planes"):
-        return np.asarray(coder.decode_planes(data, planes, side))
-    head = 4 * len(planes)
-    sizes = np.frombuffer(data[: min(head, len(data) // 4 * 4)], "<u4").astype(np.int64)
-    if len(sizes) != len(planes) or head + sizes.sum() != len(data):
-        raise CorruptFileError("", "", found="planes whose sizes do not add up")
+        return np.asarray(coder.decode_planes(parts, planes, side))
+    pieces = [_pieces(part, len(planes)) for part in parts]
     model = _model(planes, side)
-    values = np.empty((len(planes), len(side)), np.int32)
-    for c, end in enumerate(head + np.cumsum(sizes)):
+    values = np.zeros((len(planes), len(side)), np.int32)
+    for c in range(len(planes)):
         contexts = model.contexts()
-        residuals = coder.decode(data[end - sizes[c] : end], len(contexts), contexts)
-        values[c] = model.values(residuals)
+        ends = [model.used(level) for level in side.levels]
+        residuals = [
+            coder.decode(piece[c], end - begin, contexts[begin:end])
+            for piece, begin, end in zip(pieces, [0, *ends], ends, strict=False)
+        ]
+        model.values(residuals[0] if len(ends) == 1 else np.concatenate(residuals), values[c])
     return values
+
+
+def _pieces(data: bytes, count: int) -> list[bytes]:
+    head = 4 * count
+    sizes = np.frombuffer(data[: min(head, len(data) // 4 * 4)], "<u4").astype(np.int64)
+    if len(sizes) != count or head + sizes.sum() != len(data):
+        raise CorruptFileError("", "", found="planes whose sizes do not add up")
+    ends = head + np.cumsum(sizes)
+    return [data[end - size : end] for size, end in zip(sizes, ends, strict=True)]
 
 
 def _model(planes: Planes, side: Side) -> _native.PlaneModel:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from gscompress.codecs.base import StreamWriter
 from gscompress.codecs.guidance import Guidance
 from gscompress.codecs.scene import arrange, encode_scene
 from gscompress.config import Config
 from gscompress.container import Container
-from gscompress.format import make_header
+from gscompress.format import decode_container, make_header
 from gscompress.gaussians import Gaussians
 
 __all__ = ["Encoded", "Encoder"]
@@ -23,13 +24,16 @@ class Encoded:
         config: The configuration.
         container: The file's content.
         arranged: The scene as it was coded, Gaussian by Gaussian.
-        decoded: What decoding gives.
     """
 
     config: Config
     container: Container
     arranged: Gaussians
-    decoded: Gaussians
+
+    @cached_property
+    def decoded(self) -> Gaussians:
+        """What decoding gives."""
+        return decode_container(self.container)
 
     @property
     def size(self) -> int:
@@ -56,22 +60,25 @@ class Encoder:
         self.scene = scene
         self.count = 0
         self._guidance = guidance
-        self._arranged: dict[object, tuple[Gaussians, Guidance]] = {}
+        self._arranged: dict[object, tuple[Gaussians, Guidance, tuple[int, ...]]] = {}
 
     def encode(self, config: Config) -> Encoded:
         """Encode under ``config``."""
-        arranged, guidance = self._arrange(config)
-        streams = StreamWriter(config.entropy)
-        decoded = encode_scene(arranged, guidance, config.attributes, streams)
+        arranged, guidance, levels = self._arrange(config)
+        streams = StreamWriter(config.entropy, levels)
+        encode_scene(arranged, guidance, config.attributes, streams)
         self.count += 1
-        container = Container(make_header(self.source, arranged, config), streams.chunks)
-        return Encoded(config, container, arranged, decoded)
+        header = make_header(self.source, arranged, levels, config)
+        container = Container(header, streams.chunks)
+        return Encoded(config, container, arranged)
 
-    def _arrange(self, config: Config) -> tuple[Gaussians, Guidance]:
+    def _arrange(self, config: Config) -> tuple[Gaussians, Guidance, tuple[int, ...]]:
         """Arranging depends on the kinds of the codecs and, for the order, on that of the means."""
         kinds = tuple(type(codec) for codec in config.attributes.values())
-        key = (config.attributes["means"], kinds)
+        key = (config.attributes["means"], kinds, config.levels)
         if key not in self._arranged:
             self._arranged.clear()  # one arranged scene at a time is enough
-            self._arranged[key] = arrange(self.scene, self._guidance, config.attributes)
+            self._arranged[key] = arrange(
+                self.scene, self._guidance, config.attributes, config.levels
+            )
         return self._arranged[key]

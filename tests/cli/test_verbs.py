@@ -53,6 +53,23 @@ def test_info_of_a_gsz(run, ply) -> None:
     assert "morton" in text
 
 
+def test_levels_of_detail(run, ply) -> None:
+    run(ply, "--preset", "fast", "--set", "levels=[0.2, 0.6]")
+    levels = json.loads(run("info", "scene.gsz", "--json").out)["levels"]
+    assert len(levels) == 3
+    assert levels[-1] == {"gaussians": 300, "end": os.path.getsize("scene.gsz")}
+    assert f"{levels[1]['gaussians']} Gaussians" in run("info", "scene.gsz").out
+    Path("start.gsz").write_bytes(Path("scene.gsz").read_bytes()[: levels[1]["end"]])
+    assert run("convert", "start.gsz", "coarse.ply", "--level", "1").code == 0
+    assert len(load("coarse.ply")) == levels[1]["gaussians"]
+    failed = run("convert", "start.gsz", "all.ply")
+    assert failed.code == 1
+    assert "truncated" in failed.err
+    assert run("convert", "scene.gsz", "no.ply", "--level", "3").code == 1
+    assert run("convert", ply, "no.ply", "--level", "0").code == 1
+    assert not Path("no.ply").exists()
+
+
 @pytest.mark.parametrize(
     "header", [{}, {"gaussians": "x"}, {"gaussians": -1, "config": 3}, {"config": {"stages": 1}}]
 )

@@ -71,8 +71,8 @@ class Arithmetic:
 class Mixer:
     """The models of one plane."""
 
-    def __init__(self, coder):
-        self.coder = coder
+    def __init__(self):
+        self.coder = None
         self.probability, self.seen, self.weights = {}, {}, {}
 
     def bit(self, contexts, mixer_set, node, bit):
@@ -110,20 +110,21 @@ class Mixer:
 
 
 def encode_planes_twin(values, planes, side):
-    coder = Arithmetic()
+    coders = [Arithmetic() for _ in side.levels]
     n = len(side)
     values = np.asarray(values).tolist()
     disagreement, energy = [0] * n, [0] * n
     residuals = []
     gates = planes.gates or (-1,) * len(planes)
     for c in range(len(planes)):
-        mixer = Mixer(coder)
+        mixer = Mixer()
         plane, residual = values[c], [0] * n
         partner = residuals[planes.partners[c]] if planes.partners[c] >= 0 else [0] * n
         for i in range(n):
             if gates[c] >= 0 and values[gates[c]][i] == 0:
                 continue
-            near = plane[side.references[i, 0]] if i else 0
+            mixer.coder = coders[sum(end <= i for end in side.levels)]
+            near = plane[side.references[i]] if i else 0
             off, loud = bucket(disagreement[i] >> 2), bucket(energy[i] >> 2)
             q = partner[i]
             tilt = (q > 0) - (q < 0) + 1 + 3 * min(bucket(abs(q)), 4)
@@ -139,4 +140,4 @@ def encode_planes_twin(values, planes, side):
             energy[i] = fade(energy[i], abs(plane[i]))
             disagreement[i] = fade(disagreement[i], abs(plane[i] - near))
         residuals.append(residual)
-    return coder.finish()
+    return [coder.finish() for coder in coders]

@@ -13,9 +13,12 @@ from tests.entropy.mix_twin import encode_planes_twin
 
 def make_side(n, seed=0):
     rng = np.random.default_rng(seed)
-    before = np.maximum(np.arange(n)[:, None] - rng.integers(1, 9, (n, 2)), 0).astype(np.int32)
+    before = np.maximum(np.arange(n) - rng.integers(1, 9, n), 0).astype(np.int32)
     return Side(
-        before, rng.integers(0, 4, n).astype(np.uint8), rng.integers(0, 16, n).astype(np.uint8)
+        before,
+        rng.integers(0, 4, n).astype(np.uint8),
+        rng.integers(0, 16, n).astype(np.uint8),
+        levels=(n // 9, n // 3, n),
     )
 
 
@@ -82,11 +85,11 @@ def test_rate_is_near_the_entropy():
     counts = np.unique(values, return_counts=True)[1] / len(values)
     entropy = -(counts * np.log2(counts)).sum()
     side = Side(
-        np.maximum(np.arange(len(values))[:, None] - [1, 2], 0).astype(np.int32),
+        np.maximum(np.arange(len(values)) - 1, 0).astype(np.int32),
         np.zeros(len(values), np.uint8),
         np.zeros(len(values), np.uint8),
     )
-    data = Mix().encode_planes(values[None], Planes(partners=(-1,), trust=-1), side)
+    (data,) = Mix().encode_planes(values[None], Planes(partners=(-1,), trust=-1), side)
     assert entropy * 0.99 < len(data) * 8 / len(values) < entropy * 1.02
 
 
@@ -96,10 +99,10 @@ def test_twins_cost_little():
     rng = np.random.default_rng(3)
     values = rng.integers(-50, 50, (4, n)).astype(np.int32)
     values[:, 1::2] = values[:, ::2]
-    references = np.maximum(np.arange(n)[:, None] - [1, 2], 0).astype(np.int32)
+    references = np.maximum(np.arange(n) - 1, 0).astype(np.int32)
     nearness = np.where(np.arange(n) % 2, 0, 3).astype(np.uint8)
     side = Side(references, nearness, np.zeros(n, np.uint8))
-    data = Mix().encode_planes(values, Planes(partners=(-1, 0, 1, 2)), side)
+    (data,) = Mix().encode_planes(values, Planes(partners=(-1, 0, 1, 2)), side)
     independent = n / 2 * 4 * np.log2(100)
     assert len(data) * 8 < independent * 1.1
 
@@ -107,7 +110,16 @@ def test_twins_cost_little():
 @pytest.mark.parametrize("damage", ["cut", "longer", "empty"])
 def test_streams_of_a_wrong_length_are_refused(damage):
     values, planes, side = case("partners", 2000)
-    data = Mix().encode_planes(values, planes, side)
-    broken = {"cut": data[: len(data) // 2], "longer": data + b"\x55\x55", "empty": b""}[damage]
+    *before, last = Mix().encode_planes(values, planes, side)
+    broken = {"cut": last[: len(last) // 2], "longer": last + b"\x55\x55", "empty": b""}[damage]
     with pytest.raises(CorruptFileError):
-        Mix().decode_planes(broken, planes, side)
+        Mix().decode_planes([*before, broken], planes, side)
+
+
+@pytest.mark.parametrize("coder", [Mix(), Rans("static")], ids=str)
+def test_a_prefix_of_the_levels(coder):
+    values, planes, side = case("gated", 3000)
+    parts = encode_planes(coder, values, planes, side)
+    end = side.levels[1]
+    few = Side(side.references[:end], side.nearness[:end], side.classes[:end], side.levels[:2])
+    assert (decode_planes(coder, parts[:2], planes, few) == values[:, :end]).all()

@@ -1,8 +1,11 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "../arrays.h"
 #include "plane_model.h"
@@ -15,9 +18,9 @@ namespace {
 
 using Planes = nb::ndarray<const int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Plane = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using PlaneOut = nb::ndarray<int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Specs = nb::ndarray<const int32_t, nb::shape<-1, 3>, nb::c_contig, nb::device::cpu>;
-using References = nb::ndarray<const int32_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu>;
-using Bytes = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Labels = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 std::vector<PlaneSpec> read_specs(const Specs& specs) {
   std::vector<PlaneSpec> out(specs.shape(0));
@@ -30,44 +33,57 @@ std::vector<PlaneSpec> read_specs(const Specs& specs) {
   return out;
 }
 
-PlaneSide read_side(const References& references, const Bytes& nearness, const Bytes& classes) {
+PlaneSide read_side(const Plane& references, const Labels& nearness, const Labels& classes,
+                    std::vector<size_t> levels) {
   const size_t n = references.shape(0);
   if (nearness.shape(0) != n || classes.shape(0) != n) {
     throw std::invalid_argument("references, nearness and classes differ in length");
   }
+  if (levels.empty() || levels.back() != n || !std::is_sorted(levels.begin(), levels.end())) {
+    throw std::invalid_argument("levels do not ascend to the number of references");
+  }
   for (size_t i = 0; i < n; ++i) {
-    for (size_t k = 0; k < 2; ++k) {
-      const int32_t r = references(i, k);
-      if (r < 0 || (i > 0 && static_cast<size_t>(r) >= i))
-        throw std::invalid_argument("a reference comes later");
-    }
+    const int32_t r = references(i);
+    if (r < 0 || (i > 0 && static_cast<size_t>(r) >= i))
+      throw std::invalid_argument("a reference comes later");
     if (nearness(i) > 3 || classes(i) > 15)
       throw std::invalid_argument("nearness over 3 or class over 15");
   }
-  return {n, references.data(), nearness.data(), classes.data()};
+  return {n, references.data(), nearness.data(), classes.data(), std::move(levels)};
 }
 
-nb::bytes encode(Planes planes, Specs specs, References references, Bytes nearness, Bytes classes) {
-  const auto side = read_side(references, nearness, classes);
+nb::list encode(Planes planes, Specs specs, Plane references, Labels nearness, Labels classes,
+                std::vector<size_t> levels) {
+  const auto side = read_side(references, nearness, classes, std::move(levels));
   const auto spec = read_specs(specs);
   if (planes.shape(0) != spec.size() || planes.shape(1) != side.count) {
     throw std::invalid_argument("planes is not [specs, count]");
   }
-  std::vector<uint8_t> out;
+  std::vector<std::vector<uint8_t>> parts;
   {
     nb::gil_scoped_release release;
-    out = encode_planes(side, spec, planes.data());
+    parts = encode_planes(side, spec, planes.data());
   }
-  return nb::bytes(reinterpret_cast<const char*>(out.data()), out.size());
+  nb::list out;
+  for (const auto& part : parts) {
+    out.append(nb::bytes(reinterpret_cast<const char*>(part.data()), part.size()));
+  }
+  return out;
 }
 
-auto decode(nb::bytes data, Specs specs, References references, Bytes nearness, Bytes classes) {
-  const auto side = read_side(references, nearness, classes);
+auto decode(std::vector<nb::bytes> parts, Specs specs, Plane references, Labels nearness,
+            Labels classes, std::vector<size_t> levels) {
+  const auto side = read_side(references, nearness, classes, std::move(levels));
   const auto spec = read_specs(specs);
+  if (parts.size() != side.levels.size()) throw std::invalid_argument("not a part for each level");
+  std::vector<Bytes> data;
+  for (const nb::bytes& part : parts) {
+    data.push_back({static_cast<const uint8_t*>(part.data()), part.size()});
+  }
   auto planes = new_array<int32_t>({spec.size(), side.count});
   {
     nb::gil_scoped_release release;
-    decode_planes(side, spec, static_cast<const uint8_t*>(data.data()), data.size(), planes.data());
+    decode_planes(side, spec, data, planes.data());
   }
   return planes;
 }
@@ -75,53 +91,52 @@ auto decode(nb::bytes data, Specs specs, References references, Bytes nearness, 
 // Keeps the arrays alive that a PlaneModel looks at.
 class BoundPlaneModel {
  public:
-  BoundPlaneModel(Specs specs, References references, Bytes nearness, Bytes classes)
+  BoundPlaneModel(Specs specs, Plane references, Labels nearness, Labels classes)
       : references_(references),
         nearness_(nearness),
         classes_(classes),
-        model_(read_side(references, nearness, classes), read_specs(specs)) {}
+        model_(read_side(references, nearness, classes, {references.shape(0)}), read_specs(specs)) {
+  }
 
   auto contexts() {
     require_plane();
-    std::vector<uint16_t> out(model_.count());
-    size_t used = 0;
+    auto out = new_array<uint16_t>({model_.used(model_.count())});
     {
       nb::gil_scoped_release release;
-      used = model_.contexts(out.data());
+      model_.contexts(out.data());
     }
-    auto array = new_array<uint16_t>({used});
-    std::copy_n(out.data(), used, array.data());
-    return array;
+    return out;
+  }
+
+  size_t used(size_t count) const {
+    require_plane();
+    if (count > model_.count()) throw std::out_of_range("more values than there are");
+    return model_.used(count);
   }
 
   auto residuals(Plane values) {
     require_plane();
     if (values.shape(0) != model_.count()) throw std::invalid_argument("values is not [count]");
-    std::vector<int32_t> out(model_.count());
-    size_t used = 0;
+    auto out = new_array<int32_t>({model_.used(model_.count())});
     {
       nb::gil_scoped_release release;
-      used = model_.residuals(values.data(), out.data());
+      model_.residuals(values.data(), out.data());
     }
     ++next_;
-    auto array = new_array<int32_t>({used});
-    std::copy_n(out.data(), used, array.data());
-    return array;
+    return out;
   }
 
-  // `residuals` as many as contexts() gave.
-  auto values(Plane residuals) {
+  // `residuals` as many as contexts() gave; `out` [count] holds zeros.
+  void values(Plane residuals, PlaneOut out) {
     require_plane();
-    if (model_.used() != residuals.shape(0)) {
-      throw std::invalid_argument("not as many residuals as are coded");
+    if (model_.used(model_.count()) != residuals.shape(0) || out.shape(0) != model_.count()) {
+      throw std::invalid_argument("not as many residuals as are coded, or out is not [count]");
     }
-    auto out = new_array<int32_t>({model_.count()});
     {
       nb::gil_scoped_release release;
       model_.values(residuals.data(), out.data());
     }
     ++next_;
-    return out;
   }
 
  private:
@@ -129,8 +144,8 @@ class BoundPlaneModel {
     if (next_ >= model_.planes()) throw std::out_of_range("there is no further plane");
   }
 
-  References references_;
-  Bytes nearness_, classes_;
+  Plane references_;
+  Labels nearness_, classes_;
   PlaneModel model_;
   size_t next_ = 0;
 };
@@ -139,16 +154,17 @@ class BoundPlaneModel {
 
 void bind_context(nb::module_& m) {
   nb::class_<BoundPlaneModel>(m, "PlaneModel")
-      .def(nb::init<Specs, References, Bytes, Bytes>(), nb::arg("specs"), nb::arg("references"),
+      .def(nb::init<Specs, Plane, Labels, Labels>(), nb::arg("specs"), nb::arg("references"),
            nb::arg("nearness"), nb::arg("classes"))
+      .def("used", &BoundPlaneModel::used, nb::arg("count"))
       .def("contexts", &BoundPlaneModel::contexts)
       .def("residuals", &BoundPlaneModel::residuals, nb::arg("values"))
-      .def("values", &BoundPlaneModel::values, nb::arg("residuals"));
+      .def("values", &BoundPlaneModel::values, nb::arg("residuals"), nb::arg("out").noconvert());
   nb::exception<BrokenStream>(m, "BrokenStream");
   m.def("encode_planes", &encode, nb::arg("planes"), nb::arg("specs"), nb::arg("references"),
-        nb::arg("nearness"), nb::arg("classes"));
-  m.def("decode_planes", &decode, nb::arg("data"), nb::arg("specs"), nb::arg("references"),
-        nb::arg("nearness"), nb::arg("classes"));
+        nb::arg("nearness"), nb::arg("classes"), nb::arg("levels"));
+  m.def("decode_planes", &decode, nb::arg("parts"), nb::arg("specs"), nb::arg("references"),
+        nb::arg("nearness"), nb::arg("classes"), nb::arg("levels"));
 }
 
 }  // namespace gscompress

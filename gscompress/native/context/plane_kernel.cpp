@@ -97,16 +97,16 @@ void set_contexts(const PlaneJob& job, size_t i, int32_t a, ValueCoder<CodeBit>&
 }
 
 template <class CodeBit, class Check>
-bool code_plane(const PlaneJob& job, CodeBit code_bit, Check check) {
+bool code_plane(const PlaneJob& job, size_t begin, size_t end, CodeBit code_bit, Check check) {
   ValueCoder<CodeBit> coder(job, code_bit);
-  for (size_t i = 0; i < job.count; ++i) {
-    if (i % 1024 == 0 && !check()) return false;
+  for (size_t i = begin; i < end; ++i) {
+    if ((i - begin) % 1024 == 0 && !check()) return false;
     if (job.gate && job.gate[i] == 0) {
       job.values[i] = 0;
       job.residuals[i] = 0;
       continue;
     }
-    const int32_t a = i ? job.values[job.references[2 * i]] : 0;
+    const int32_t a = i ? job.values[job.references[i]] : 0;
     set_contexts(job, i, a, coder);
     const int32_t predicted = (job.disagreement[i] >> 2) <= job.trust ? a : 0;
     const int32_t residual = coder(wrapped_difference(job.values[i], predicted));
@@ -121,15 +121,15 @@ bool code_plane(const PlaneJob& job, CodeBit code_bit, Check check) {
 
 }  // namespace
 
-void encode_plane(const PlaneJob& job, BinaryEncoder& coder) {
-  code_plane(job, EncodeBit{coder}, [&] {
+void encode_plane(const PlaneJob& job, size_t begin, size_t end, BinaryEncoder& coder) {
+  code_plane(job, begin, end, EncodeBit{coder}, [&] {
     coder.reserve(1024 * kBytesPerValue);
     return true;
   });
 }
 
-bool decode_plane(const PlaneJob& job, BinaryDecoder& coder) {
-  return code_plane(job, DecodeBit{coder}, [&] { return !coder.exhausted(); });
+bool decode_plane(const PlaneJob& job, size_t begin, size_t end, BinaryDecoder& coder) {
+  return code_plane(job, begin, end, DecodeBit{coder}, [&] { return !coder.exhausted(); });
 }
 
 }  // namespace gscompress

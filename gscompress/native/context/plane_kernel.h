@@ -22,7 +22,7 @@ constexpr size_t kBytesPerValue = 2 * (2 + kMaxExponent + kMaxExponent);
 struct PlaneJob {
   size_t count;
   int32_t* values;            // written by a decoder, only read by an encoder
-  const int32_t* references;  // [count, 2], each before its Gaussian
+  const int32_t* references;  // [count], each before its Gaussian
   const uint8_t* nearness;    // 0..3
   const uint8_t* classes;     // 0..15
   const int32_t* gate;        // or null; where 0 the value is 0 and not coded
@@ -35,9 +35,10 @@ struct PlaneJob {
   int32_t* weights;           // kWeightCount, fresh
 };
 
-void encode_plane(const PlaneJob& job, BinaryEncoder& coder);
+// Values `begin` up to `end`; those before must have been coded.
+void encode_plane(const PlaneJob& job, size_t begin, size_t end, BinaryEncoder& coder);
 
 // False if the stream is broken.
-bool decode_plane(const PlaneJob& job, BinaryDecoder& coder);
+bool decode_plane(const PlaneJob& job, size_t begin, size_t end, BinaryDecoder& coder);
 
 }  // namespace gscompress

@@ -17,28 +17,35 @@ class PlaneModel {
   size_t planes() const { return specs_.size(); }
   size_t count() const { return side_.count; }
 
-  // How many values of the next plane are coded.
-  size_t used() const;
+  // How many of the first `count` values of the next plane are coded.
+  size_t used(size_t count) const;
 
-  // The context (0..95) of each value of the next plane that is coded; gives their number.
-  size_t contexts(uint16_t* out) const;
+  // The context (0..95) of each value of the next plane that is coded.
+  void contexts(uint16_t* out) const;
 
   // Encoder: from the values of the next plane the residuals that are coded; advances.
-  size_t residuals(const int32_t* values, int32_t* out);
+  void residuals(const int32_t* values, int32_t* out);
 
-  // Decoder: from the residuals that were coded the values of the next plane; advances.
+  // Decoder: from the residuals that were coded the values of the next plane; advances. `out` holds
+  // zeros.
   void values(const int32_t* residuals, int32_t* out);
 
  private:
-  const PlaneSpec& spec() const { return specs_[done_.size()]; }
-  const int32_t* gate() const;
-  const int32_t* partner() const;
+  const PlaneSpec& spec() const { return specs_[next_]; }
   int32_t predicted(const int32_t* values, size_t i) const;
+  void advance(size_t i, const int32_t* values);
   void finish(const int32_t* values, std::vector<int32_t> residuals);
+
+  // The Gaussians whose values are coded where `gate` is, or null for all.
+  const std::vector<uint32_t>* open(int32_t gate) const;
+  template <class Visit>
+  void each(Visit visit) const;
 
   PlaneSide side_;
   std::vector<PlaneSpec> specs_;
-  std::vector<std::vector<int32_t>> done_, residuals_;  // the planes so far
+  size_t next_ = 0;
+  std::vector<std::vector<uint32_t>> open_;      // by plane; of those that are gates
+  std::vector<std::vector<int32_t>> residuals_;  // by plane; of those that are partners
   std::vector<uint16_t> disagreement_, energy_;
 };
 

@@ -81,9 +81,10 @@ void BinaryEncoder::grow(size_t bytes) {
   capacity_ = capacity;
 }
 
-std::vector<uint8_t> encode_planes(const PlaneSide& side, const std::vector<PlaneSpec>& specs,
-                                   const int32_t* planes) {
-  BinaryEncoder coder;
+std::vector<std::vector<uint8_t>> encode_planes(const PlaneSide& side,
+                                                const std::vector<PlaneSpec>& specs,
+                                                const int32_t* planes) {
+  std::vector<BinaryEncoder> coders(side.levels.size());
   std::vector<int32_t> values(side.count);  // the kernel writes what it codes
   for_each_plane(
       side, specs, planes,
@@ -91,21 +92,39 @@ std::vector<uint8_t> encode_planes(const PlaneSide& side, const std::vector<Plan
         std::copy_n(planes + c * side.count, side.count, values.data());
         return values.data();
       },
-      [&](const PlaneJob& job) { encode_plane(job, coder); });
-  coder.finish();
-  return {coder.data(), coder.data() + coder.size()};
+      [&](const PlaneJob& job) {
+        size_t begin = 0;
+        for (size_t k = 0; k < coders.size(); ++k) {
+          encode_plane(job, begin, side.levels[k], coders[k]);
+          begin = side.levels[k];
+        }
+      });
+  std::vector<std::vector<uint8_t>> parts;
+  for (BinaryEncoder& coder : coders) {
+    coder.finish();
+    parts.emplace_back(coder.data(), coder.data() + coder.size());
+  }
+  return parts;
 }
 
-void decode_planes(const PlaneSide& side, const std::vector<PlaneSpec>& specs, const uint8_t* bytes,
-                   size_t size, int32_t* planes) {
-  BinaryDecoder coder(bytes, size);
-  std::fill_n(planes, specs.size() * side.count, 0);
+void decode_planes(const PlaneSide& side, const std::vector<PlaneSpec>& specs,
+                   const std::vector<Bytes>& parts, int32_t* planes) {
+  std::vector<BinaryDecoder> coders;
+  for (const Bytes& part : parts) coders.emplace_back(part.data, part.size);
   for_each_plane(
       side, specs, planes, [&](size_t c) { return planes + c * side.count; },
       [&](const PlaneJob& job) {
-        if (!decode_plane(job, coder)) throw BrokenStream("a stream that makes no sense");
+        size_t begin = 0;
+        for (size_t k = 0; k < coders.size(); ++k) {
+          if (!decode_plane(job, begin, side.levels[k], coders[k])) {
+            throw BrokenStream("a stream that makes no sense");
+          }
+          begin = side.levels[k];
+        }
       });
-  if (!coder.complete()) throw BrokenStream("a stream longer or shorter than its content");
+  for (const BinaryDecoder& coder : coders) {
+    if (!coder.complete()) throw BrokenStream("a stream longer or shorter than its content");
+  }
 }
 
 }  // namespace gscompress

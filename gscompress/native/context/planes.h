@@ -16,9 +16,10 @@ namespace gscompress {
 
 struct PlaneSide {
   size_t count = 0;                     // Gaussians
-  const int32_t* references = nullptr;  // [count, 2], each < i (0 refers to itself)
+  const int32_t* references = nullptr;  // [count], each < i (0 refers to itself)
   const uint8_t* nearness = nullptr;    // [count], 0..3
   const uint8_t* classes = nullptr;     // [count], 0..15
+  std::vector<size_t> levels;           // end of each level; ascending up to count
 };
 
 struct PlaneSpec {
@@ -32,11 +33,20 @@ class BrokenStream : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-std::vector<uint8_t> encode_planes(const PlaneSide& side, const std::vector<PlaneSpec>& specs,
-                                   const int32_t* planes);
+struct Bytes {
+  const uint8_t* data;
+  size_t size;
+};
 
-// Throws BrokenStream if the bytes are not what an encoder would have written.
-void decode_planes(const PlaneSide& side, const std::vector<PlaneSpec>& specs, const uint8_t* bytes,
-                   size_t size, int32_t* planes);
+// One byte string per level. Models learn on from level to level; the strings can be decoded up to
+// any level.
+std::vector<std::vector<uint8_t>> encode_planes(const PlaneSide& side,
+                                                const std::vector<PlaneSpec>& specs,
+                                                const int32_t* planes);
+
+// From as many byte strings as `side` has levels. Throws BrokenStream if they are not what an
+// encoder would have written.
+void decode_planes(const PlaneSide& side, const std::vector<PlaneSpec>& specs,
+                   const std::vector<Bytes>& parts, int32_t* planes);
 
 }  // namespace gscompress

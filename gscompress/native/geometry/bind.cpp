@@ -1,9 +1,12 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
+#include <vector>
 
 #include "../arrays.h"
 #include "bits.h"
@@ -42,26 +45,28 @@ auto decode(Vector<uint64_t> codes) {
   return positions;
 }
 
-auto neighbours(Positions positions, size_t window) {
+auto neighbours(Positions positions, std::vector<size_t> levels, size_t window) {
   const size_t n = positions.shape(0);
-  auto references = new_array<int32_t>({n, 2});
+  if (levels.empty() || levels.back() != n || !std::is_sorted(levels.begin(), levels.end())) {
+    throw std::invalid_argument("levels do not ascend to the number of positions");
+  }
+  auto references = new_array<int32_t>({n});
   auto distance = new_array<uint64_t>({n});
   {
     nb::gil_scoped_release release;
-    nearest_before(positions.data(), n, window, references.data(), distance.data());
+    nearest_before(positions.data(), levels, window, references.data(), distance.data());
   }
   return nb::make_tuple(references, distance);
 }
 
-auto resolve(Vector<int32_t> residuals,
-             nb::ndarray<const int32_t, nb::shape<-1, 2>, nb::c_contig, nb::device::cpu> references,
-             Vector<bool> trusted, Vector<bool> used) {
+auto resolve(Vector<int32_t> residuals, Vector<int32_t> references, Vector<bool> trusted,
+             Vector<bool> used) {
   const size_t n = residuals.shape(0);
   if (references.shape(0) != n || trusted.shape(0) != n || used.shape(0) != n) {
     throw std::invalid_argument("residuals, references, trusted and used differ in length");
   }
   for (size_t i = 1; i < n; ++i) {
-    if (references(i, 0) < 0 || static_cast<size_t>(references(i, 0)) >= i) {
+    if (references(i) < 0 || static_cast<size_t>(references(i)) >= i) {
       throw std::invalid_argument("a reference comes later");
     }
   }
@@ -101,54 +106,54 @@ auto unpack(nb::bytes data, Vector<uint8_t> widths) {
 }
 
 using Colours = nb::ndarray<const float, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu>;
-using Levels = nb::ndarray<const int32_t, nb::shape<3, -1, -1>, nb::c_contig, nb::device::cpu>;
+using Plane = nb::ndarray<const int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using PlaneOut = nb::ndarray<int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-auto to_levels(Colours rgb, size_t first, size_t last, Vector<double> steps, double chroma,
-               double rounding) {
-  const size_t n = rgb.shape(0);
-  if (steps.shape(0) != n || first > last || last > rgb.shape(1)) {
-    throw std::invalid_argument("steps is not [count], or the terms are out of range");
-  }
-  auto levels = new_array<int32_t>({3, last - first, n});
-  {
-    nb::gil_scoped_release release;
-    quantize_ycocg(rgb.data(), n, rgb.shape(1), first, last, {steps.data(), chroma, rounding},
-                   levels.data());
-  }
-  return levels;
+void require(bool ok, const char* what) {
+  if (!ok) throw std::invalid_argument(what);
 }
 
-void from_levels(Levels levels, Vector<double> steps, double chroma, size_t first,
-                 nb::ndarray<float, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu> rgb) {
-  const size_t n = rgb.shape(0), last = first + levels.shape(1);
-  if (steps.shape(0) != n || levels.shape(2) != n || last > rgb.shape(1)) {
-    throw std::invalid_argument("levels, steps and rgb do not fit");
-  }
+void to_levels(Colours rgb, Vector<double> steps, double chroma_factor, size_t first,
+               double rounding, PlaneOut luma, PlaneOut chroma) {
+  const size_t n = rgb.shape(0), last = first + luma.shape(0);
+  require(steps.shape(0) == n && last <= rgb.shape(1), "steps: expected [count], or too many rows");
+  require(luma.shape(1) == n && chroma.shape(1) == n, "planes: expected rows of [count]");
+  require(chroma.shape(0) == 2 * luma.shape(0), "chroma: expected twice the rows of luma");
   nb::gil_scoped_release release;
-  dequantize_ycocg(levels.data(), n, rgb.shape(1), first, last, {steps.data(), chroma, 0.0},
-                   rgb.data());
+  quantize_ycocg(rgb.data(), n, rgb.shape(1), first, last, {steps.data(), chroma_factor, rounding},
+                 luma.data(), chroma.data());
+}
+
+void from_levels(Plane luma, Plane chroma, Vector<double> steps, double chroma_factor, size_t first,
+                 nb::ndarray<float, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu> rgb,
+                 int threads) {
+  const size_t n = rgb.shape(0), last = first + luma.shape(0);
+  require(steps.shape(0) == n && last <= rgb.shape(1), "steps: expected [count], or too many rows");
+  require(luma.shape(1) == n && chroma.shape(1) == n, "planes: expected rows of [count]");
+  require(chroma.shape(0) == 2 * luma.shape(0), "chroma: expected twice the rows of luma");
+  require(threads >= 1 && threads <= 1024, "threads: expected 1 to 1024");
+  nb::gil_scoped_release release;
+  dequantize_ycocg(luma.data(), chroma.data(), n, rgb.shape(1), first, last,
+                   {steps.data(), chroma_factor, 0.0}, rgb.data(), threads);
 }
 
 using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using LevelsOut = nb::ndarray<int32_t, nb::shape<3, -1, -1>, nb::c_contig, nb::device::cpu>;
 
-void search(Colours rgb, Vector<double> first_steps, Vector<double> higher_steps, double chroma,
-            Matrix means, Matrix eyes, Matrix weights, double damping, double bit_price,
-            std::optional<Matrix> sizes, std::optional<Matrix> flags, LevelsOut first,
-            LevelsOut higher, int threads) {
+void search(Colours rgb, Vector<double> first_steps, Vector<double> higher_steps,
+            double chroma_factor, Matrix means, Matrix eyes, Matrix weights, double damping,
+            double bit_price, std::optional<Matrix> sizes, std::optional<Matrix> flags,
+            PlaneOut first, PlaneOut luma, PlaneOut chroma, int threads) {
   const size_t n = rgb.shape(0), terms = rgb.shape(1), views = eyes.shape(0);
-  const auto require = [](bool ok, const char* what) {
-    if (!ok) throw std::invalid_argument(what);
-  };
   require(terms == 1 || terms == 4 || terms == 9 || terms == 16 || terms == 25,
           "rgb: expected 1, 4, 9, 16 or 25 terms");
   require(first_steps.shape(0) == n && higher_steps.shape(0) == n, "steps: expected [count]");
   require(means.shape(0) == n && means.shape(1) == 3, "means: expected [count, 3]");
   require(eyes.shape(1) == 3, "eyes: expected [views, 3]");
   require(weights.shape(0) == n && weights.shape(1) == views, "weights: expected [count, views]");
-  require(first.shape(1) == 1 && first.shape(2) == n, "first: expected [3, 1, count]");
-  require(higher.shape(1) == terms - 1 && higher.shape(2) == n,
-          "higher: expected [3, terms - 1, count]");
+  require(first.shape(0) == 3 && first.shape(1) == n, "first: expected [3, count]");
+  require(luma.shape(0) == terms - 1 && luma.shape(1) == n, "luma: expected [terms - 1, count]");
+  require(chroma.shape(0) == 2 * (terms - 1) && chroma.shape(1) == n,
+          "chroma: expected [2 (terms - 1), count]");
   require(sizes.has_value() == flags.has_value(), "sizes and flags: expected both or none");
   require(threads >= 1 && threads <= 1024, "threads: expected 1 to 1024");
   ShBits bits{};
@@ -159,9 +164,10 @@ void search(Colours rgb, Vector<double> first_steps, Vector<double> higher_steps
     bits = {sizes->data(), flags->data()};
   }
   nb::gil_scoped_release release;
-  search_sh({rgb.data(), n, terms, first_steps.data(), higher_steps.data(), chroma},
+  search_sh({rgb.data(), n, terms, first_steps.data(), higher_steps.data(), chroma_factor},
             {means.data(), eyes.data(), weights.data(), views},
-            {damping, bit_price, sizes ? &bits : nullptr, threads}, first.data(), higher.data());
+            {damping, bit_price, sizes ? &bits : nullptr, threads},
+            {first.data(), luma.data(), chroma.data()});
 }
 
 }  // namespace
@@ -169,17 +175,19 @@ void search(Colours rgb, Vector<double> first_steps, Vector<double> higher_steps
 void bind_geometry(nb::module_& m) {
   m.def("morton_encode", &encode, nb::arg("positions"));
   m.def("morton_decode", &decode, nb::arg("codes"));
-  m.def("nearest_before", &neighbours, nb::arg("positions"), nb::arg("window"));
+  m.def("nearest_before", &neighbours, nb::arg("positions"), nb::arg("levels"), nb::arg("window"));
   m.def("resolve_references", &resolve, nb::arg("residuals"), nb::arg("references"),
         nb::arg("trusted"), nb::arg("used"));
-  m.def("quantize_ycocg", &to_levels, nb::arg("rgb"), nb::arg("first"), nb::arg("last"),
-        nb::arg("steps"), nb::arg("chroma"), nb::arg("rounding"));
-  m.def("dequantize_ycocg", &from_levels, nb::arg("levels"), nb::arg("steps"), nb::arg("chroma"),
-        nb::arg("first"), nb::arg("rgb"));
+  m.def("quantize_ycocg", &to_levels, nb::arg("rgb"), nb::arg("steps"), nb::arg("chroma_factor"),
+        nb::arg("first"), nb::arg("rounding"), nb::arg("luma").noconvert(),
+        nb::arg("chroma").noconvert());
+  m.def("dequantize_ycocg", &from_levels, nb::arg("luma"), nb::arg("chroma"), nb::arg("steps"),
+        nb::arg("chroma_factor"), nb::arg("first"), nb::arg("rgb").noconvert(), nb::arg("threads"));
   m.def("search_sh", &search, nb::arg("rgb"), nb::arg("first_steps"), nb::arg("higher_steps"),
-        nb::arg("chroma"), nb::kw_only(), nb::arg("means"), nb::arg("eyes"), nb::arg("weights"),
-        nb::arg("damping"), nb::arg("bit_price"), nb::arg("sizes").none(), nb::arg("flags").none(),
-        nb::arg("first").noconvert(), nb::arg("higher").noconvert(), nb::arg("threads"));
+        nb::arg("chroma_factor"), nb::kw_only(), nb::arg("means"), nb::arg("eyes"),
+        nb::arg("weights"), nb::arg("damping"), nb::arg("bit_price"), nb::arg("sizes").none(),
+        nb::arg("flags").none(), nb::arg("first").noconvert(), nb::arg("luma").noconvert(),
+        nb::arg("chroma").noconvert(), nb::arg("threads"));
   m.def("pack_bits", &pack, nb::arg("values"), nb::arg("widths"));
   m.def("unpack_bits", &unpack, nb::arg("data"), nb::arg("widths"));
 }

@@ -12,12 +12,13 @@ struct ColourSteps {
   double rounding;     // added to a magnitude before it is truncated
 };
 
-// Terms first up to last of rgb [count, terms, 3] -> planes [3, last - first, count]
+// Terms first up to last of rgb [count, terms, 3] -> planes luma [last - first, count] and
+// chroma [2, last - first, count] (Co, Cg)
 void quantize_ycocg(const float* rgb, size_t count, size_t terms, size_t first, size_t last,
-                    const ColourSteps& steps, int32_t* planes);
+                    const ColourSteps& steps, int32_t* luma, int32_t* chroma);
 
-// planes [3, last - first, count] -> terms first up to last of rgb [count, terms, 3]
-void dequantize_ycocg(const int32_t* planes, size_t count, size_t terms, size_t first, size_t last,
-                      const ColourSteps& steps, float* rgb);
+// And back.
+void dequantize_ycocg(const int32_t* luma, const int32_t* chroma, size_t count, size_t terms,
+                      size_t first, size_t last, const ColourSteps& steps, float* rgb, int threads);
 
 }  // namespace gscompress

@@ -1,18 +1,19 @@
-// The causal neighbours of each Gaussian in coding order: who predicts it, known to both sides.
+// The reference of each Gaussian in coding order: who predicts it, known to both sides.
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace gscompress {
 
-// For each position the two nearest (squared integer distance) among the `window` positions coded
-// before it, nearest first; of equals the latest. A position without two refers to the first.
-// `distance` is the squared distance to the nearest (0 for the first position).
-void nearest_before(const uint32_t* positions, size_t count, size_t window, int32_t* references,
-                    uint64_t* distance);
+// For each position the nearest (squared integer distance) of those coded before it that are close
+// to it on the Morton curve: the `window` positions before it in its level, and of the earlier
+// levels together `window` / 2 on either side of it. The first position refers to itself.
+// `levels` holds the end of each level; `distance` is the squared distance to the reference.
+void nearest_before(const uint32_t* positions, const std::vector<size_t>& levels, size_t window,
+                    int32_t* references, uint64_t* distance);
 
-// values[i] = residuals[i] (+ values[references[2 i]] where trusted), 0 where not used; modulo
-// 2^32.
+// values[i] = residuals[i] (+ values[references[i]] where trusted), 0 where not used; modulo 2^32.
 void resolve_references(const int32_t* residuals, const int32_t* references, const bool* trusted,
                         const bool* used, size_t count, int32_t* values);
 

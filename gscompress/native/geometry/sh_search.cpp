@@ -153,8 +153,8 @@ Choice<K> choose(const Channel& channel, const Metric<K>& metric,
 template <size_t K>
 class Searcher {
  public:
-  Searcher(const ShValues& values, const ShSearch& search, int32_t* first, int32_t* higher)
-      : values_(values), search_(search), first_(first), higher_(higher) {}
+  Searcher(const ShValues& values, const ShSearch& search, const ShPlanes& planes)
+      : values_(values), search_(search), planes_(planes) {}
 
   // YCoCg is not orthogonal: |rgb|^2 = 3 (y - cg / 6)^2 + co^2 / 2 + 2/3 cg^2. So luma comes last
   // and makes up for what Cg has lost.
@@ -185,22 +185,22 @@ class Searcher {
       channel.flags = search_.bits->flags + 2 * plane;
     }
     const Choice<K> choice = choose<K>(channel, metric, target);
-    first_[plane * values_.count + i] = choice.integers[0];
-    for (size_t k = 1; k < K; ++k) {
-      higher_[(plane * (K - 1) + k - 1) * values_.count + i] = choice.integers[k];
-    }
+    const size_t n = values_.count;
+    int32_t* higher = plane == 0 ? planes_.luma : planes_.chroma + (plane - 1) * (K - 1) * n;
+    planes_.first[plane * n + i] = choice.integers[0];
+    for (size_t k = 1; k < K; ++k) higher[(k - 1) * n + i] = choice.integers[k];
     return choice.error;
   }
 
   ShValues values_;
   ShSearch search_;
-  int32_t *first_, *higher_;
+  ShPlanes planes_;
 };
 
 template <size_t K>
 void search_terms(const ShValues& values, const Sightings& sightings, const ShSearch& search,
-                  int32_t* first, int32_t* higher) {
-  const Searcher<K> searcher(values, search, first, higher);
+                  const ShPlanes& planes) {
+  const Searcher<K> searcher(values, search, planes);
   raster::parallel(search.threads, [&](int thread) {
     Metric<K> metric;
     const raster::Range range(values.count, thread, search.threads);
@@ -213,18 +213,18 @@ void search_terms(const ShValues& values, const Sightings& sightings, const ShSe
 }  // namespace
 
 void search_sh(const ShValues& values, const Sightings& sightings, const ShSearch& search,
-               int32_t* first, int32_t* higher) {
+               const ShPlanes& planes) {
   switch (values.terms) {
     case 1:
-      return search_terms<1>(values, sightings, search, first, higher);
+      return search_terms<1>(values, sightings, search, planes);
     case 4:
-      return search_terms<4>(values, sightings, search, first, higher);
+      return search_terms<4>(values, sightings, search, planes);
     case 9:
-      return search_terms<9>(values, sightings, search, first, higher);
+      return search_terms<9>(values, sightings, search, planes);
     case 16:
-      return search_terms<16>(values, sightings, search, first, higher);
+      return search_terms<16>(values, sightings, search, planes);
     default:
-      return search_terms<25>(values, sightings, search, first, higher);
+      return search_terms<25>(values, sightings, search, planes);
   }
 }
 

@@ -37,9 +37,14 @@ struct ShSearch {
   int threads;
 };
 
-// Changes planes [3, 1, count] of the constant terms and [3, terms - 1, count] of the others. Those
-// of Gaussians that no camera sees stay as they are.
+struct ShPlanes {
+  int32_t* first;   // [3, count]: Y, Co, Cg of the constant terms
+  int32_t* luma;    // [terms - 1, count]: Y of the others
+  int32_t* chroma;  // [2, terms - 1, count]: their Co and Cg
+};
+
+// Changes the planes, but for Gaussians that no camera sees.
 void search_sh(const ShValues& values, const Sightings& sightings, const ShSearch& search,
-               int32_t* first, int32_t* higher);
+               const ShPlanes& planes);
 
 }  // namespace gscompress
