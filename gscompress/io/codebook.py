@@ -33,6 +33,9 @@ CELL_SIZE = 128
 PROBES = 4
 """Coarse cells in which the nearest vector is searched."""
 
+FEW_DISTINCT = 1024
+"""Distinct values up to which the best levels are found exactly, in a second."""
+
 ROUNDING_SHARE = 0.05
 """Of the error of a palette: what rounding its numbers may add."""
 
@@ -74,6 +77,8 @@ def scalar_codebook(values: Array, weights: Floats, size: int) -> Array:  # [siz
         return np.asarray(levels, np.float32)
     x = distinct.astype(np.float64)
     w = np.bincount(group.ravel(), weights, len(x)) + 1e-12
+    if len(x) <= FEW_DISTINCT:
+        return _best_levels(x, w, size).astype(np.float32)
     mass = np.concatenate([[0], np.cumsum(w)])
     moment = np.concatenate([[0], np.cumsum(w * x)])
     counts, edges = np.histogram(x, bins=size // 2, weights=w)
@@ -87,6 +92,30 @@ def scalar_codebook(values: Array, weights: Floats, size: int) -> Array:  # [siz
         means = np.diff(moment[cuts]) / np.where(total > 0, total, 1)
         levels = np.sort(np.where(total > 0, means, levels))
     return levels.astype(np.float32)
+
+
+def _best_levels(x: Floats, w: Floats, size: int) -> Floats:  # [size]
+    """The very best levels for few distinct values, ascending: dynamic programming.
+
+    Values on a lattice, of a file that was quantised before, leave the rounds above in a poor end.
+    """
+    mass, moment, energy = (np.concatenate([[0], np.cumsum(w * x**k)]) for k in range(3))
+    last = np.arange(len(x) + 1)
+    total = mass[None, :] - mass[:, None]
+    total = np.where(total > 0, total, 1)
+    cost = energy[None, :] - energy[:, None] - (moment[None, :] - moment[:, None]) ** 2 / total
+    cost = np.where(last[:, None] < last[None, :], np.maximum(cost, 0), np.inf)  # cell i..j-1
+    least, starts = cost[0], []
+    for _ in range(size - 1):
+        sums = least[:, None] + cost
+        start = np.argmin(sums, axis=0)
+        starts.append(start)
+        least = sums[start, last]
+    cuts = [len(x)]
+    for start in reversed(starts):
+        cuts.append(int(start[cuts[-1]]))
+    cuts = [0, *cuts[::-1]]
+    return np.asarray(np.diff(moment[cuts]) / np.diff(mass[cuts]))
 
 
 def even_codebook(values: Array, step: float, size: int) -> Array:  # [up to size]

@@ -185,6 +185,20 @@ def test_a_scalar_codebook_is_near_the_optimum() -> None:
     assert error < 0.5 * np.mean((np.ptp(x) / 256) ** 2 / 12)
 
 
+def test_values_on_a_lattice_get_the_best_levels() -> None:
+    rng = np.random.default_rng(0)
+    x = np.round(rng.normal(size=20_000) * 80).astype(np.float32)
+    assert 256 < len(np.unique(x)) <= 1024
+    levels = scalar_codebook(x, np.ones(len(x)), 256)
+    assert levels.shape == (256,)
+    assert (np.diff(levels) > 0).all()
+    error = np.mean((x - levels[nearest_level(x, levels)]) ** 2)
+    # Of all ways to join rare neighbours, by hand: the rarest values, two by two.
+    _, counts = np.unique(x, return_counts=True)
+    rarest = np.sort(counts)[: 2 * (len(counts) - 256)]
+    assert error < 2 * np.sum(rarest) / 4 / len(x)
+
+
 def test_even_levels() -> None:
     x = np.random.default_rng(0).laplace(size=100_000).astype(np.float32)
     levels = even_codebook(x, 0.2, 256)
