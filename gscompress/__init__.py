@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gscompress.io import load, save
     from gscompress.pipeline import compress, decompress
     from gscompress.render import render
+    from gscompress.report.compare import compare
     from gscompress.report.evaluate import evaluate
     from gscompress.virtual_cameras import virtual_cameras
 
@@ -33,6 +34,7 @@ __all__ = [
     "Config",
     "Gaussians",
     "__version__",
+    "compare",
     "compress",
     "decompress",
     "errors",
@@ -48,6 +50,7 @@ _HOME = {
     "Camera": "gscompress.cameras",
     "Config": "gscompress.config",
     "Gaussians": "gscompress.gaussians",
+    "compare": "gscompress.report",
     "compress": "gscompress.pipeline",
     "decompress": "gscompress.pipeline",
     "evaluate": "gscompress.report",

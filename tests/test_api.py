@@ -1,4 +1,4 @@
-"""The public face: eight functions, lazily."""
+"""The public face: nine functions, lazily."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 import gscompress
 
 NAMES = {
+    "compare",
     "compress",
     "decompress",
     "evaluate",

@@ -18,10 +18,10 @@ BASE = {"gaussians", "cameras", "errors", "registry", "files", "extent"}
 """What is below everything else. ``files``, ``extent``: shared by their neighbours."""
 
 LAYERS = [
-    BASE | {"camera_files", "colmap", "virtual_cameras", "photos"},
+    BASE | {"camera_files", "colmap", "virtual_cameras", "photos", "_open3d"},
     {"io", "render", "metrics", "entropy", "codecs", "importance", "stages"},
     {"container", "_chunk_index", "_header_json", "config", "_components", "_overrides", "format"},
-    {"rate", "pipeline", "report", "stream", "batch"},
+    {"rate", "pipeline", "report", "stream", "batch", "cleaning", "desktop"},
     {"cli", "viewer"},
 ]
 """A part may import what is in its own layer or below."""

@@ -25,11 +25,15 @@ VERBS = {
     "compress": "Compress scenes to .gsz.",
     "convert": "Convert a scene from one format to another.",
     "info": "Say what a scene's file holds.",
+    "clean": "Remove floaters and what lies outside.",
     "render": "Render a scene to PNG images or a video.",
     "eval": "Measure a scene against its reference.",
+    "compare": "Compare several files with the scene they were made from.",
+    "view": "Show scenes in the browser, offline.",
+    "export-viewer": "Write a folder that shows scenes from any static host.",
     "doctor": "Check this installation.",
 }
-"""Each verb is the command ``verb`` in the module ``gscompress.cli.<verb>``."""
+"""Each verb is the command ``verb`` in the module ``gscompress.cli.<verb>``, - being _."""
 
 _FLAGS = {"-q", "--quiet", "-v", "-vv", "--verbose", "--json", "-w", "--overwrite"}
 
@@ -45,7 +49,8 @@ class VerbGroup(click.Group):
         """Import the file of a verb."""
         if cmd_name not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"gscompress.cli.{cmd_name}").verb
+        module = f"gscompress.cli.{cmd_name.replace('-', '_')}"
+        command: click.Command = importlib.import_module(module).verb
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -160,7 +160,7 @@ def _coverage(job: Job, views: Any, scene: Any, progress: Progress | None) -> di
 
 def _measure(job: Job, views: Any, summary: dict[str, Any], progress: Progress | None) -> None:
     """Evaluate the written file against its source, into ``summary``."""
-    from gscompress.cli.eval import write_report
+    from gscompress.cli.measuring import write_report
     from gscompress.render import get_renderer
     from gscompress.report import evaluate
 
@@ -212,7 +212,7 @@ def _plan(
     **common: Any,
 ) -> list[Job]:
     """Check everything that can be checked before any work."""
-    from gscompress.cli.eval import check_report_name
+    from gscompress.cli.measuring import check_report_name
     from gscompress.config import load_config
     from gscompress.files import open_input
     from gscompress.io.atomic import refuse_existing

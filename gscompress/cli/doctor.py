@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import platform
 import shutil
@@ -20,6 +21,7 @@ OPTIONAL = {
     "gsplat": "rendering on CUDA (extra: cuda)",
     "imageio-ffmpeg": "videos (extra: video)",
     "torchac": "the coder torchac (extra: torchac)",
+    "open3d": "removing floaters, a window on the desktop (extra: open3d)",
 }
 
 
@@ -46,10 +48,10 @@ def verb(session: Session, /) -> None:
 
 
 def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    for name in (package, f"{package}-cpu"):  # a build for CPUs may have a name of its own
+        with contextlib.suppress(PackageNotFoundError):
+            return version(name)
+    return None
 
 
 def _native() -> dict[str, Any]:

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gscompress.cli.measuring import (
+    check_report_name,
+    measuring_options,
+    select_views,
+    write_report,
+)
 from gscompress.cli.session import (
     Session,
     common_options,
@@ -17,7 +23,7 @@ from gscompress.cli.session import (
     seed_option,
     with_views,
 )
-from gscompress.errors import InputError, QualityGateError, UsageError
+from gscompress.errors import QualityGateError
 
 if TYPE_CHECKING:
     from gscompress.report import Report
@@ -26,27 +32,9 @@ if TYPE_CHECKING:
 @click.command("eval", short_help="Measure a scene against its reference.")
 @click.argument("reference", metavar="REF", type=click.Path(path_type=Path))
 @click.argument("test", metavar="TEST", type=click.Path(path_type=Path))
-@click.option(
-    "--cameras",
-    metavar="PATH",
-    type=click.Path(path_type=Path),
-    help="cameras.json, transforms.json, COLMAP, dataset. By default those beside REF or TEST.",
-)
-@click.option(
-    "--images",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Photos named as the cameras are: the truth, instead of the renders of REF.",
-)
-@click.option(
-    "--split",
-    type=click.Choice(["test", "train", "all"]),
-    help="Measure at these of the cameras.  [default: test]",
-)
+@measuring_options
 @click.option("--min-psnr", type=float, metavar="DB", help="Exit with 3 if the mean PSNR is below.")
 @click.option("--report", metavar="FILE", help="Write the result to FILE (.html or .json).")
-@click.option("--lpips", type=click.Choice(["alex", "vgg"]), help="Measure LPIPS as well (slow).")
-@click.option("--fps", is_flag=True, help="Measure frames per second as well.")
 @device_option
 @seed_option
 @overwrite_option
@@ -62,27 +50,6 @@ def verb(session: Session, /, reference: Path, test: Path, **options: Any) -> No
     least = options["min_psnr"]
     if least is not None and report.psnr < least:
         raise QualityGateError(f"the PSNR is {report.psnr:.3f} dB, below --min-psnr {least:g}")
-
-
-def check_report_name(name: str | None) -> Path | None:
-    """The path of a report, whose ending says its kind."""
-    if name is None:
-        return None
-    path = Path(name)
-    if path.suffix not in (".html", ".json"):
-        raise UsageError(f"--report {name}: its name must end in .html or .json")
-    return path
-
-
-def write_report(report: Report, path: Path, *, overwrite: bool) -> None:
-    """Write a report, as HTML or as JSON."""
-    from gscompress.io.atomic import atomic_write
-
-    if path.suffix == ".html":
-        report.to_html(path, overwrite=overwrite)
-        return
-    with atomic_write(path, overwrite=overwrite) as file:
-        file.write(report.to_json().encode())
 
 
 def _evaluate(
@@ -101,9 +68,6 @@ def _evaluate(
     overwrite: bool,
     min_psnr: float | None,
 ) -> tuple[Report, str]:
-    from gscompress.cli.views import Views
-    from gscompress.files import open_input
-    from gscompress.io import load
     from gscompress.io.atomic import refuse_existing
     from gscompress.render import get_renderer
     from gscompress.report import evaluate
@@ -111,16 +75,8 @@ def _evaluate(
     target = check_report_name(report)
     if target is not None and not overwrite:
         refuse_existing(target)
-    for path in (reference, test):
-        open_input(path).close()
     renderer = get_renderer(device)
-    views = Views.find(cameras, reference, test)
-    if views is None and (images or split):
-        option = "--images" if images else "--split"
-        raise UsageError(f"{option} needs cameras, and there are none: give --cameras")
-    split = split or "test"
-    views = views or Views.virtual(_not_empty(load(reference), reference), seed)
-    chosen = views.select(split)
+    chosen, where = select_views((reference, test), cameras, images, split, seed)
     with session.progress() as progress:
         result = evaluate(
             reference,
@@ -135,13 +91,7 @@ def _evaluate(
         )
     if target is not None:
         write_report(result, target, overwrite=overwrite)
-    return result, views.describe(split, len(chosen.cameras))
-
-
-def _not_empty(scene: Any, path: Path) -> Any:
-    if len(scene) == 0:
-        raise InputError(path, found="no Gaussians", expected="a scene that can be seen")
-    return scene
+    return result, where
 
 
 def _show(session: Session, report: Report, where: str) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gscompress.codecs.base import Decoded, StreamReader, StreamWriter
 from gscompress.codecs.exact_math import log
+from gscompress.codecs.parallel import by_blocks
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import Array, Gaussians
 
@@ -22,6 +23,8 @@ _PLANES = Planes(partners=(-1,))
 _MIDDLE = 8
 _GUESS = struct.Struct("<5d")
 """Centre (3), spread, middle of a guess."""
+_LARGEST = 1e78
+"""About the square of the largest float32."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ class _Guess:
     def from_bytes(cls, data: bytes) -> _Guess | None:
         """What ``to_bytes`` wrote; None for numbers that make no sense."""
         numbers = _GUESS.unpack(data)
-        if not np.isfinite(numbers).all() or numbers[3] <= 0:
+        if not (np.abs(numbers) <= _LARGEST).all() or numbers[3] <= 0:
             return None
         return cls(numbers[:3], *numbers[3:])
 
@@ -159,6 +162,15 @@ class _Guess:
         return octaves - self.middle
 
     def _octaves(self, means: Array, opacity_logits: Array, log_scales: Array) -> Doubles:
+        octaves = np.empty(len(means))
+
+        def fill(block: slice) -> None:
+            octaves[block] = self._block(means[block], opacity_logits[block], log_scales[block])
+
+        by_blocks(fill, len(means))
+        return octaves
+
+    def _block(self, means: Array, opacity_logits: Array, log_scales: Array) -> Doubles:
         a, b, c = log_scales.astype(np.float64).T
         larger_two = a + b + c - np.minimum(np.minimum(a, b), c)
         x, y, z = (means.astype(np.float64) - self.centre).T

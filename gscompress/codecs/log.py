@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
+from gscompress.codecs.parallel import by_blocks
 from gscompress.codecs.quantize import SLACK, check_adapt, check_positive, rounded, to_integers
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import Array
@@ -65,7 +66,14 @@ class Log(Codec):
         return replace(self, step=step, adapt=0, flatness=0.0)
 
     def _values(self, symbols: NDArray[np.int32], decoded: Decoded) -> Array:
-        return np.ascontiguousarray((symbols * self._steps(decoded)).T, dtype=np.float32)
+        steps = self._steps(decoded)
+        scales = np.empty((decoded.count, 3), np.float32)
+
+        def fill(block: slice) -> None:
+            scales[block] = (symbols[:, block] * steps[block]).T
+
+        by_blocks(fill, decoded.count)
+        return scales
 
     def _steps(self, decoded: Decoded) -> NDArray[np.float64]:
         steps = self.step * decoded.step_factors(self.adapt)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from gscompress import _native
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
+from gscompress.codecs.parallel import by_blocks
 from gscompress.codecs.quantize import SLACK
 from gscompress.codecs.streams import level_slices
 from gscompress.entropy.base import Symbols
@@ -124,13 +125,24 @@ class Morton(Codec):
         return np.concatenate([centre, [radius], lower])
 
     def _to_grid(self, means: Array, frame: NDArray[np.float64]) -> NDArray[np.uint32]:
-        contracted = _contract((means - frame[:3]) / frame[3]) - frame[4:]
-        grid = np.rint(contracted / self._step())
-        return np.clip(grid, 0, 2**self.bits - 1).astype(np.uint32)
+        grid = np.empty((len(means), 3), np.uint32)
+
+        def fill(block: slice) -> None:
+            contracted = _contract((means[block] - frame[:3]) / frame[3]) - frame[4:]
+            grid[block] = np.clip(np.rint(contracted / self._step()), 0, 2**self.bits - 1)
+
+        by_blocks(fill, len(means))
+        return grid
 
     def _from_grid(self, grid: NDArray[np.uint32], frame: NDArray[np.float64]) -> Array:
-        points = _expand(grid * self._step() + frame[4:], 2 - self._step() / 8)
-        return np.ascontiguousarray(points * frame[3] + frame[:3], dtype=np.float32)
+        means = np.empty((len(grid), 3), np.float32)
+
+        def fill(block: slice) -> None:
+            points = _expand(grid[block] * self._step() + frame[4:], 2 - self._step() / 8)
+            means[block] = points * frame[3] + frame[:3]
+
+        by_blocks(fill, len(grid))
+        return means
 
 
 def _contract(x: NDArray[np.float64]) -> NDArray[np.float64]:  # [N, 3]

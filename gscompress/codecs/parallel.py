@@ -5,9 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
-__all__ = ["in_parallel"]
+__all__ = ["by_blocks", "in_parallel"]
+
+_BLOCK = 1 << 15
+"""Gaussians whose intermediate results stay in a core's cache."""
+
+
+def by_blocks(function: Callable[[slice], None], count: int) -> None:
+    """Call ``function`` for slices that make up 0 up to ``count``, side by side.
+
+    For numpy expressions with many intermediate results, each of which would pass through memory.
+    """
+    blocks = [slice(i, min(i + _BLOCK, count)) for i in range(0, count, _BLOCK)]
+    workers = min(os.cpu_count() or 1, len(blocks))
+    in_parallel(*(partial(_run, function, blocks[k::workers]) for k in range(workers)))
+
+
+def _run(function: Callable[[slice], None], blocks: list[slice]) -> None:
+    for block in blocks:
+        function(block)
 
 
 def in_parallel(*tasks: Callable[[], Any]) -> list[Any]:
@@ -15,7 +34,7 @@ def in_parallel(*tasks: Callable[[], Any]) -> list[Any]:
 
     The first task that fails, in their order, decides the error.
     """
-    if len(tasks) == 1 or (os.cpu_count() or 1) == 1:
+    if len(tasks) < 2 or (os.cpu_count() or 1) == 1:
         return [task() for task in tasks]
     with ThreadPoolExecutor(len(tasks) - 1) as pool:
         futures = [pool.submit(task) for task in tasks[1:]]

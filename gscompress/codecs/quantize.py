@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gscompress.codecs.parallel import by_blocks
+
 __all__ = ["MAX_ADAPT", "SLACK", "check_adapt", "check_positive", "rounded", "to_integers"]
 
 MAX_ADAPT = 8
@@ -24,14 +26,21 @@ def to_integers(
     """Round ``values / step`` to integers, symmetric about 0.
 
     Args:
-        values: What to quantize.
-        step: Width of a cell; an array broadcasts.
+        values: What to quantize [N, ...].
+        step: Width of a cell, or that of each row [N, 1, ...].
         rounding: What is added to a magnitude before it is truncated: 0.5 is the nearest integer,
             less favours the smaller one (a rate-distortion dead zone for peaked distributions).
     """
-    scaled = np.asarray(values, dtype=np.float64) / step
-    integers = np.copysign(np.floor(np.abs(scaled) + rounding), scaled)
-    return np.clip(integers, -_LIMIT, _LIMIT).astype(np.int32)
+    integers = np.empty(values.shape, np.int32)
+
+    def fill(block: slice) -> None:
+        width = step if isinstance(step, float) else step[block]
+        scaled = values[block].astype(np.float64) / width
+        size = np.minimum(np.floor(np.abs(scaled) + rounding), _LIMIT)
+        integers[block] = np.copysign(size, scaled)
+
+    by_blocks(fill, len(values))
+    return integers
 
 
 def rounded(step: float) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
 from gscompress.codecs.canonical import canonicalize
+from gscompress.codecs.parallel import by_blocks
 from gscompress.codecs.quantize import SLACK, check_adapt, check_positive, rounded, to_integers
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import Array, Gaussians
@@ -68,10 +69,17 @@ class Rotation24(Codec):
         return replace(self, step=min(step, _MAX_BOUNDED_STEP), adapt=0)
 
     def _values(self, symbols: NDArray[np.int32], decoded: Decoded) -> Array:
-        x, y, z = symbols * np.minimum(self.step * decoded.step_factors(self.adapt), _MAX_STEP)
-        squared = x * x + y * y + z * z
-        # Rounding may leave the unit ball; such a quaternion is scaled back onto it.
-        scale = np.where(squared > 1, 1 / np.sqrt(np.maximum(squared, 1)), 1.0)
-        w = np.sqrt(np.maximum(1 - squared, 0))
-        quats = np.stack([w, x * scale, y * scale, z * scale], axis=1)
-        return np.ascontiguousarray(quats, dtype=np.float32)
+        steps = np.minimum(self.step * decoded.step_factors(self.adapt), _MAX_STEP)
+        quats = np.empty((decoded.count, 4), np.float32)
+
+        def fill(block: slice) -> None:
+            x, y, z = symbols[:, block] * steps[block]
+            squared = x * x + y * y + z * z
+            # Rounding may leave the unit ball; such a quaternion is scaled back onto it.
+            scale = np.where(squared > 1, 1 / np.sqrt(np.maximum(squared, 1)), 1.0)
+            quats[block, 0] = np.sqrt(np.maximum(1 - squared, 0))
+            for axis, part in enumerate((x, y, z), 1):
+                quats[block, axis] = part * scale
+
+        by_blocks(fill, decoded.count)
+        return quats

@@ -20,6 +20,8 @@ from gscompress.gaussians import SH_C0, Array
 
 __all__ = ["YCoCg"]
 
+_Steps = tuple[NDArray[np.float64], NDArray[np.float64]]  # [N] each
+
 _CONSTANT = Planes(partners=(-1, 0, 1))
 
 
@@ -73,18 +75,30 @@ class YCoCg(Codec):
         self, values: Array, decoded: Decoded, streams: StreamWriter, guidance: Guidance
     ) -> None:
         """Write coefficients [N, K, 3]; with sightings, the integers that show the least."""
-        factors = decoded.step_factors(self.adapt)
-        planes = _Planes.empty(values.shape[1] - 1, len(values))
-        self._quantize(planes, values, factors, decoded, guidance)
+        steps = self._steps(decoded)
+        terms = values.shape[1] - 1
+        planes = _Planes.empty(terms, len(values))
+        self._round(values, 0, steps[0], planes.first[:1], planes.first[1:])
+        search = self.views > 0 and guidance.sightings is not None
+        if search:
+            self._round(values, 1, steps[1], *planes.higher)
+            self._search(planes, values, steps, decoded, guidance)
         streams.put_planes("sh0", planes.first, _CONSTANT, decoded.side)
-        if planes.terms:
-            planes.set_flags()
-            streams.put_planes("shN.luma", planes.luma, _planes(1, planes.terms), decoded.side)
-            streams.put_planes("shN.chroma", planes.chroma, _planes(2, planes.terms), decoded.side)
+        luma, chroma, nothing = planes.luma, planes.chroma, np.empty((0, len(values)), np.int32)
+        del planes
+        if terms:
+            if not search:  # one stream after the other: these planes take most of the memory
+                self._round(values, 1, steps[1], luma[1:], nothing)
+            _set_flags(luma, 1)
+            streams.put_planes("shN.luma", luma, _planes(1, terms), decoded.side)
+            del luma
+            if not search:
+                self._round(values, 1, steps[1], nothing, chroma[2:])
+            _set_flags(chroma, 2)
+            streams.put_planes("shN.chroma", chroma, _planes(2, terms), decoded.side)
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
         """Give coefficients [N, K, 3]."""
-        factors = decoded.step_factors(self.adapt)
         terms = (decoded.sh_degree + 1) ** 2 - 1
         jobs = [lambda: streams.get_planes("sh0", _CONSTANT, decoded.side)]
         if terms:
@@ -94,7 +108,7 @@ class YCoCg(Codec):
                 lambda: streams.get_planes("shN.luma", _planes(1, terms), decoded.side),
                 lambda: streams.get_planes("shN.chroma", _planes(2, terms), decoded.side),
             ]
-        return self._values(_Planes(*in_parallel(*jobs)), factors, decoded)
+        return self._values(_Planes(*in_parallel(*jobs)), decoded)
 
     def scaled(self, factor: float) -> YCoCg:
         """All steps times ``factor``."""
@@ -111,45 +125,45 @@ class YCoCg(Codec):
         sh_step = rounded(SLACK * 2 / 3 * limits["shN"]) if "shN" in limits else self.sh_step
         return replace(self, step=step, sh_step=sh_step, chroma=2.0, adapt=0, rounding=0.5, views=0)
 
-    def _quantize(
+    def _round(
         self,
-        planes: _Planes,
         values: Array,
-        factors: NDArray[np.float64],  # [N]
-        decoded: Decoded,
-        guidance: Guidance,
+        first: int,
+        steps: NDArray[np.float64],  # [N]
+        luma: NDArray[np.int32],  # [T, N]
+        chroma: NDArray[np.int32],  # [2 T, N]
     ) -> None:
-        first, higher = self._first(factors), self._higher(factors)
-        constant = planes.first[:1], planes.first[1:]
-        _native.quantize_ycocg(values, first, self.chroma, 0, 0.5, *constant)
-        if planes.terms:
-            _native.quantize_ycocg(values, higher, self.chroma, 1, self.rounding, *planes.higher)
-        if self.views > 0 and guidance.sightings is not None:
-            search = ShSearch(self.compaction, self.damping)
-            means = decoded.attributes["means"]
-            levels = planes.first, *planes.higher
-            search.refine(levels, values, means, (first, higher), self.chroma, guidance.sightings)
+        """Nearest integers of the terms from ``first`` on; planes without rows are left out."""
+        rounding = self.rounding if first else 0.5
+        _native.quantize_ycocg(values, steps, self.chroma, first, rounding, luma, chroma)
 
-    def _values(
-        self,
-        planes: _Planes,
-        factors: NDArray[np.float64],  # [N]
-        decoded: Decoded,
-    ) -> Array:
+    def _search(
+        self, planes: _Planes, values: Array, steps: _Steps, decoded: Decoded, guidance: Guidance
+    ) -> None:
+        assert guidance.sightings is not None
+        ShSearch(self.compaction, self.damping).refine(
+            (planes.first, *planes.higher),
+            values,
+            decoded.attributes["means"],
+            steps,
+            self.chroma,
+            guidance.sightings,
+        )
+
+    def _values(self, planes: _Planes, decoded: Decoded) -> Array:
         out = np.empty(decoded.shape("sh"), np.float32)
         threads = min(os.cpu_count() or 1, 64)
+        first, higher = self._steps(decoded)
         constant = planes.first[:1], planes.first[1:]
-        _native.dequantize_ycocg(*constant, self._first(factors), self.chroma, 0, out, threads)
-        if planes.terms:
-            steps = self._higher(factors)
-            _native.dequantize_ycocg(*planes.higher, steps, self.chroma, 1, out, threads)
+        _native.dequantize_ycocg(*constant, first, self.chroma, 0, out, threads)
+        if out.shape[1] > 1:
+            _native.dequantize_ycocg(*planes.higher, higher, self.chroma, 1, out, threads)
         return out
 
-    def _first(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(self.step / SH_C0 * factors)
-
-    def _higher(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(self.sh_step * factors)
+    def _steps(self, decoded: Decoded) -> _Steps:
+        """Luma steps of the constant term and of the others."""
+        factors = decoded.step_factors(self.adapt)
+        return np.asarray(self.step / SH_C0 * factors), np.asarray(self.sh_step * factors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,26 +187,18 @@ class _Planes:
         return cls(*(np.empty((n, count), np.int32) for n in rows))
 
     @property
-    def terms(self) -> int:
-        """How many there are above the constant one."""
-        return len(self.luma) - 1
-
-    @property
     def higher(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Luma and chroma without their flags."""
         return self.luma[1:], self.chroma[2:]
 
-    def set_flags(self) -> None:
-        """Set the flags to what the other planes say."""
-        luma, chroma = self.higher
-        for flag, planes in (
-            (self.luma[0], luma),
-            (self.chroma[0], chroma[: self.terms]),
-            (self.chroma[1], chroma[self.terms :]),
-        ):
-            flag[:] = 0
-            for plane in planes:
-                flag |= plane != 0
+
+def _set_flags(planes: NDArray[np.int32], channels: int) -> None:
+    """Set the leading rows, a flag per channel, to what the channels' planes say."""
+    flags = planes[:channels]
+    flags[:] = 0
+    for flag, channel in zip(flags, np.split(planes[channels:], channels), strict=True):
+        for plane in channel:
+            flag |= plane != 0
 
 
 def _planes(channels: int, count: int) -> Planes:

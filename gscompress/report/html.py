@@ -1,26 +1,67 @@
-"""A report as one HTML page: styles, charts and pictures inside, nothing fetched."""
+"""Reports and comparisons as one HTML page: styles, charts and pictures inside, nothing fetched."""
 
 from __future__ import annotations
 
 import base64
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+import json
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
+from gscompress.report.charts import (
+    TOP_DB,
+    Plot,
+    distributions,
+    rate_distortion,
+    shares_of,
+    view_bars,
+    view_lines,
+)
+from gscompress.report.comparison import Comparison
 from gscompress.report.report import Report
 
-__all__ = ["render_html"]
-
-GRID_DB = 5
-CHART_HEIGHT = 180
-CHART_WIDTH = 960
+__all__ = ["render_comparison", "render_html"]
 
 
 def render_html(report: Report) -> str:
     """The page, for `Report.to_html`."""
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            protocol=report.protocol,
+            chart=view_bars(report),
+            shares=shares_of(report.test.bytes_by_attribute or {}),
+        )
+    )
+
+
+def render_comparison(comparison: Comparison) -> str:
+    """The page, for `Comparison.to_html`."""
+    return (
+        _environment()
+        .get_template("compare.html.j2")
+        .render(
+            comparison=comparison,
+            files=list(
+                zip(comparison.names, comparison.reports, comparison.encode_seconds, strict=True)
+            ),
+            first=comparison.reports[0],
+            protocol=comparison.protocol,
+            plots=_plots(comparison),
+            files_at={name: k for k, name in enumerate(comparison.names)},
+            lines=view_lines(comparison),
+            panels=distributions(comparison.histograms),
+            shares=_all_shares(comparison),
+            top_db=TOP_DB,
+            data=_data(comparison),
+        )
+    )
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("gscompress.report", "."),
         autoescape=True,
@@ -28,91 +69,68 @@ def render_html(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"size": _size, "number": _number, "data_uri": _data_uri}
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        protocol=report.protocol,
-        chart=_chart(report),
-        shares=_shares(report.test.bytes_by_attribute or {}),
-    )
+    environment.filters |= {
+        "size": _size,
+        "number": _number,
+        "data_uri": _data_uri,
+        "as_script": _as_script,
+    }
+    return environment
 
 
-class Bar(NamedTuple):
-    """One view in the chart, in pixels; ``mark`` is the reference's PSNR against the photo."""
-
-    x: float
-    y: float
-    height: float
-    mark: float | None
-    title: str
-
-
-class Gridline(NamedTuple):
-    """A line at a round PSNR."""
-
-    y: float
-    decibel: int
+def _plots(comparison: Comparison) -> list[tuple[str, Plot]]:
+    """Plots of rate and distortion, each with what its PSNR is against."""
+    reports = comparison.reports
+    kinds = {"the renders of the reference": [report.render_scores.psnr for report in reports]}
+    if comparison.protocol.mode == "ground-truth":
+        kinds = {"the photos": [report.psnr for report in reports]} | kinds
+    plots = {against: rate_distortion(comparison, psnrs) for against, psnrs in kinds.items()}
+    return [(against, plot) for against, plot in plots.items() if plot is not None]
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """Bars of the per-view PSNR, above a labelled baseline (0 dB has no meaning of its own)."""
-
-    width: int
-    height: int
-    pitch: float
-    bars: list[Bar]
-    grid: list[Gridline]
-    mean_y: float
-
-
-class Share(NamedTuple):
-    """One attribute's part of a file; ``start`` and ``percent`` of its length."""
-
-    name: str
-    bytes: int
-    start: float
-    percent: float
-    hue: int
-
-
-def _chart(report: Report) -> Chart:
-    values = [view.test.psnr for view in report.views]
-    marks = [None if view.reference is None else view.reference.psnr for view in report.views]
-    known = values + [mark for mark in marks if mark is not None]
-    low = GRID_DB * math.floor((min(known) - 1) / GRID_DB)
-    high = GRID_DB * math.ceil((max(known) + 1) / GRID_DB)
-
-    def y(decibel: float) -> float:
-        return round(CHART_HEIGHT * (high - decibel) / (high - low), 2)
-
-    pitch = CHART_WIDTH / len(values)
-    bars = [
-        Bar(
-            x=round(k * pitch, 2),
-            y=y(value),
-            height=round(CHART_HEIGHT - y(value), 2),
-            mark=None if mark is None else y(mark),
-            title=f"{view.name}: {value:.2f} dB"
-            + ("" if mark is None else f" (reference {mark:.2f} dB)"),
-        )
-        for k, (view, value, mark) in enumerate(zip(report.views, values, marks, strict=True))
+def _all_shares(comparison: Comparison) -> list[tuple[int, list[Any], float]]:
+    """Of each file that tells: its index, its attributes' shares, its size in % of the largest."""
+    known = [
+        (k, report.test.bytes_by_attribute, report.bytes or 0)
+        for k, report in enumerate(comparison.reports)
+        if report.test.bytes_by_attribute
     ]
-    step = GRID_DB * math.ceil((high - low) / GRID_DB / 6)
-    grid = [Gridline(y(decibel), decibel) for decibel in range(low, high + 1, step)]
-    return Chart(CHART_WIDTH, CHART_HEIGHT, pitch, bars, grid, y(report.psnr))
+    largest = max((size for _, _, size in known), default=0)
+    return [(k, shares_of(parts), 100 * size / largest) for k, parts, size in known if parts]
 
 
-def _shares(sizes: Mapping[str, int]) -> list[Share]:
-    """The attributes from the largest on."""
-    total = sum(sizes.values())
-    shares: list[Share] = []
-    start = 0.0
-    for k, (name, size) in enumerate(sorted(sizes.items(), key=lambda item: -item[1])):
-        percent = 100 * size / total if total else 0.0
-        shares.append(Share(name, size, start, percent, hue=(205 + 47 * k) % 360))
-        start += percent
-    return shares
+def _data(comparison: Comparison) -> dict[str, Any]:
+    """What the page's script needs: the numbers of the views, and the pictures."""
+    keys = ("psnr", "ssim", "lpips", "render_psnr")
+    rows = [[view.to_dict() for view in report.views] for report in comparison.reports]
+    first = comparison.reports[0]
+    return {
+        "names": comparison.names,
+        "views": [view.name for view in first.views],
+        "scores": {
+            key: [[row[key] for row in column] for column in rows]
+            for key in keys
+            if rows[0][0][key] is not None
+        },
+        "pictures": [
+            {
+                "role": picture.role,
+                "view": picture.view,
+                "gain": picture.gain,
+                "reference": _data_uri(picture.reference),
+                "photo": None if picture.photo is None else _data_uri(picture.photo),
+                "files": [
+                    {
+                        "psnr": report.pictures[k].render_psnr,
+                        "test": _data_uri(report.pictures[k].test),
+                        "difference": _data_uri(report.pictures[k].difference),
+                    }
+                    for report in comparison.reports
+                ],
+            }
+            for k, picture in enumerate(first.pictures)
+        ],
+    }
 
 
 def _size(count: int | None) -> str:
@@ -131,3 +149,8 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 def _data_uri(jpeg: bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+def _as_script(data: Any) -> Markup:
+    """JSON that can stand inside of a script element, whatever names it holds."""
+    return Markup(json.dumps(data, allow_nan=False).replace("<", "\\u003c"))

@@ -61,6 +61,8 @@ class SceneFacts:
         gaussians: How many Gaussians it holds.
         sh_degree: Degree of its spherical harmonics.
         mode: The rasterization it was trained for.
+        format: Id of the file's format; None for a scene in memory.
+        decode_seconds: What it takes to read the file into memory; None: not measured.
         bytes_by_attribute: Where a compressed file's bytes go; None for other files.
     """
 
@@ -70,6 +72,8 @@ class SceneFacts:
     gaussians: int
     sh_degree: int
     mode: str
+    format: str | None = None
+    decode_seconds: float | None = None
     bytes_by_attribute: Mapping[str, int] | None = None
 
 
@@ -85,6 +89,8 @@ class Protocol:
             chose them.
         cameras: How many of them.
         cameras_given: How many there were before the split.
+        every: 1, or N where only every Nth of the split was used.
+        sizes: Size of the views in pixels.
         background: RGB in 0..1, behind both scenes.
         renderer: Id of the renderer.
         photos: Folder of the photos; None without photos.
@@ -99,6 +105,8 @@ class Protocol:
     split: str
     cameras: int
     cameras_given: int
+    every: int
+    sizes: str
     background: tuple[float, float, float]
     renderer: str
     photos: str | None

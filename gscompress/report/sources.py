@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gscompress import cameras as camera_sets
 from gscompress.cameras import Camera
 from gscompress.errors import InputError
 from gscompress.gaussians import Gaussians
-from gscompress.io import detect_format, load
+from gscompress.io import detect_format
 from gscompress.report.report import SceneFacts
 
 __all__ = ["CameraSource", "SceneSource", "Selection", "Split", "open_scene", "select_cameras"]
@@ -31,27 +32,54 @@ class Selection:
         cameras: The chosen ones.
         split: How they were chosen.
         given: How many there were to choose from.
+        every: 1, or N where only every Nth of the split is left.
     """
 
     cameras: list[Camera]
     split: Split | Literal["given"]
     given: int
+    every: int = 1
+
+    def thinned(self, every: int) -> Selection:
+        """Every Nth of the cameras, the first included."""
+        return replace(self, cameras=self.cameras[::every], every=self.every * every)
+
+    def resized(self, width: int, height: int) -> Selection:
+        """The same views with another number of pixels."""
+        return replace(self, cameras=[camera.resized(width, height) for camera in self.cameras])
 
 
 CameraSource = Sequence[Camera] | Selection | str | PathLike[str]
 
 
-def open_scene(source: SceneSource) -> tuple[Gaussians, SceneFacts]:
+def open_scene(source: SceneSource, *, timed: bool = False) -> tuple[Gaussians, SceneFacts]:
     """The scene, and which it is; the facts of a file are of its bytes on disk.
+
+    Args:
+        source: A scene, or its file.
+        timed: Whether to read the file a second time and keep the shorter time.
 
     Raises:
         InputError: The file cannot be read.
     """
     if isinstance(source, Gaussians):
-        return source, _facts(source, None)
+        return source, _facts(source)
     path = Path(source)
-    scene = load(path)
-    return scene, _facts(scene, path)
+    known = detect_format(path)
+    seconds = []
+    for _ in range(2 if timed else 1):  # the first reading also imports what decodes
+        started = time.perf_counter()
+        scene = known.load(path)
+        seconds.append(time.perf_counter() - started)
+    return scene, _facts(
+        scene,
+        path=os.fspath(path),
+        sha256=_sha256(_parts(path)),
+        bytes=sum(part.stat().st_size for part in _parts(path)),
+        format=known.id,
+        decode_seconds=min(seconds) if timed else None,
+        bytes_by_attribute=_bytes_by_attribute(path) if known.id == "gsz" else None,
+    )
 
 
 def select_cameras(source: CameraSource, split: Split | None) -> Selection:
@@ -81,28 +109,31 @@ def select_cameras(source: CameraSource, split: Split | None) -> Selection:
     return Selection(chosen, split or "given", len(cameras))
 
 
-def _facts(scene: Gaussians, path: Path | None) -> SceneFacts:
-    return SceneFacts(
-        path=None if path is None else os.fspath(path),
-        sha256=None if path is None else _sha256(path),
-        bytes=None if path is None else path.stat().st_size,
-        gaussians=len(scene),
-        sh_degree=scene.sh_degree,
-        mode=scene.mode,
-        bytes_by_attribute=None if path is None else _bytes_by_attribute(path),
-    )
+def _facts(scene: Gaussians, **of_file: Any) -> SceneFacts:
+    nothing: dict[str, Any] = {"path": None, "sha256": None, "bytes": None}
+    known = {"gaussians": len(scene), "sh_degree": scene.sh_degree, "mode": scene.mode}
+    return SceneFacts(**(nothing | known | of_file))
 
 
-def _bytes_by_attribute(path: Path) -> dict[str, int] | None:
-    """Where the bytes of a .gsz go; None for a file of another format."""
-    if detect_format(path).id != "gsz":
-        return None
+def _bytes_by_attribute(path: Path) -> dict[str, int]:
+    """Where the bytes of a .gsz go."""
     from gscompress.container import Container
     from gscompress.format import bytes_by_attribute
 
     return bytes_by_attribute(Container.read(path))
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _parts(path: Path) -> list[Path]:
+    """The files that a scene is stored in: of a SOG in a folder its description and textures."""
+    if path.suffix.lower() != ".json":
+        return [path]
+    return [path, *sorted(path.parent.glob("*.webp"))]
+
+
+def _sha256(paths: Sequence[Path]) -> str:
+    """Of the content of files, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            hashlib.file_digest(file, lambda: digest)
+    return digest.hexdigest()

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-VERBS = "compress, convert, info, render, eval, doctor"
+from gscompress import cli
+
+VERBS = ", ".join(cli.VERBS)
 
 CASES: dict[str, tuple[str, int, str]] = {
     "no such file": (
@@ -160,6 +162,28 @@ CASES: dict[str, tuple[str, int, str]] = {
         "eval scene.ply scene.ply --split train",
         2,
         "Error: --split needs cameras, and there are none: give --cameras",
+    ),
+    "a cleaning without a filter": (
+        "clean scene.ply x.ply",
+        2,
+        "Error: nothing to remove: give --box, --sphere, --min-opacity, --max-scale, --radius or "
+        "--statistical",
+    ),
+    "a ball of three numbers": (
+        "clean scene.ply x.ply --sphere 0,0,1",
+        2,
+        "Error: Invalid value for '--sphere': '0,0,1' is not X,Y,Z,R",
+    ),
+    "a box inside out": (
+        "clean scene.ply x.ply --box 1,0,0,0,1,1",
+        2,
+        "Error: box: found (1.0, 0.0, 0.0) to (0.0, 1.0, 1.0), expected low <= high",
+    ),
+    "a filter that keeps nothing": (
+        "clean scene.ply x.ply --sphere 99,0,0,1",
+        1,
+        "Error: sphere: found none of 300 Gaussians kept, expected at least one. Check the units: "
+        "positions and scales are in those of the scene's file.",
     ),
     "an unknown option": ("scene.ply --nosuch", 2, "Error: No such option '--nosuch'."),
 }

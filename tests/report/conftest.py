@@ -1,8 +1,9 @@
-"""A renderer that needs no rasterizer: a pattern per camera, shifted by the scene's brightness."""
+"""A renderer that needs no rasterizer, a pattern per camera shifted by brightness; and pages."""
 
 from __future__ import annotations
 
 import zlib
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -12,6 +13,32 @@ from gscompress.gaussians import Gaussians
 from gscompress.render.base import Render
 
 WIDTH, HEIGHT = 64, 48
+VOID = {"meta", "img", "line", "rect", "br", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Collects tags and attributes; asserts that every element is closed."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict]] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def all(self, tag: str) -> list[dict]:
+        return [attributes for name, attributes in self.tags if name == tag]
 
 
 class PatternRenderer:

@@ -3,7 +3,6 @@ import io
 import re
 from dataclasses import replace
 from functools import partial
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -12,36 +11,9 @@ from PIL import Image
 from gscompress.errors import InputError
 from gscompress.report import evaluate as evaluate_report
 from gscompress.report.pictures import choose, difference_gain, jpeg
-from tests.report.conftest import HEIGHT, WIDTH, make_cameras, make_scene, pattern
+from tests.report.conftest import HEIGHT, WIDTH, Page, make_cameras, make_scene, pattern
 
 evaluate = partial(evaluate_report, split="test")
-
-VOID = {"meta", "img", "line", "rect", "br", "link", "input"}
-
-
-class Page(HTMLParser):
-    """Collects tags and attributes; asserts that every element is closed."""
-
-    def __init__(self, text: str):
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict]] = []
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def all(self, tag: str) -> list[dict]:
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 @pytest.fixture

@@ -83,9 +83,7 @@ template <class CodeBit>
 void set_contexts(const PlaneJob& job, size_t i, int32_t a, ValueCoder<CodeBit>& coder) {
   const int off = bucket(job.disagreement[i] >> 2);
   const int loud = bucket(job.energy[i] >> 2);
-  const int32_t q = job.partner ? job.partner[i] : 0;
-  const int q_size = bucket(magnitude_of(q));
-  const int tilt = (q > 0) - (q < 0) + 1 + 3 * (q_size < 4 ? q_size : 4);  // 0..14
+  const int tilt = job.partner ? job.partner[i] : tilt_of(0);
   const int contexts[kInputs] = {
       off * 4 + job.nearness[i],
       level_of(a) * 4 + (off < 3 ? off : 3),
@@ -103,7 +101,7 @@ bool code_plane(const PlaneJob& job, size_t begin, size_t end, CodeBit code_bit,
     if ((i - begin) % 1024 == 0 && !check()) return false;
     if (job.gate && job.gate[i] == 0) {
       job.values[i] = 0;
-      job.residuals[i] = 0;
+      job.tilts[i] = tilt_of(0);
       continue;
     }
     const int32_t a = i ? job.values[job.references[i]] : 0;
@@ -111,7 +109,7 @@ bool code_plane(const PlaneJob& job, size_t begin, size_t end, CodeBit code_bit,
     const int32_t predicted = (job.disagreement[i] >> 2) <= job.trust ? a : 0;
     const int32_t residual = coder(wrapped_difference(job.values[i], predicted));
     if (coder.broken) return false;
-    job.residuals[i] = residual;
+    job.tilts[i] = tilt_of(residual);
     job.values[i] = wrapped_sum(predicted, residual);
     job.energy[i] = fade(job.energy[i], magnitude_of(job.values[i]));
     job.disagreement[i] = fade(job.disagreement[i], distance(job.values[i], a));

@@ -26,9 +26,9 @@ struct PlaneJob {
   const uint8_t* nearness;    // 0..3
   const uint8_t* classes;     // 0..15
   const int32_t* gate;        // or null; where 0 the value is 0 and not coded
-  const int32_t* partner;     // or null; residuals of another plane
+  const uint8_t* partner;     // or null; what `tilts` became for another plane
   int32_t trust;              // disagreement up to which the reference predicts
-  int32_t* residuals;         // written
+  uint8_t* tilts;             // written: sign and size of each residual, as tilt_of gives them
   uint16_t* disagreement;     // decayed sum of misses of the planes so far, times 4; updated
   uint16_t* energy;           // decayed sum of magnitudes of the planes so far, times 4; updated
   uint32_t* models;           // kModelCount, fresh

@@ -16,6 +16,12 @@ inline uint32_t magnitude_of(int32_t x) {
   return x < 0 ? 0u - static_cast<uint32_t>(x) : static_cast<uint32_t>(x);
 }
 
+// The sign of x and about its size: 0..14.
+inline uint8_t tilt_of(int32_t x) {
+  const int size = bucket(magnitude_of(x));
+  return static_cast<uint8_t>((x > 0) - (x < 0) + 1 + 3 * (size < 4 ? size : 4));
+}
+
 inline uint32_t distance(int32_t a, int32_t b) {
   const int64_t d = static_cast<int64_t>(a) - b;
   return static_cast<uint32_t>(d < 0 ? -d : d);

@@ -9,31 +9,31 @@
 namespace gscompress {
 namespace {
 
-// Residuals of the planes so far, as long as a later plane looks at them.
-class Residuals {
+// Tilts of the planes so far, as long as a later plane looks at them.
+class Tilts {
  public:
-  Residuals(const std::vector<PlaneSpec>& specs, size_t count)
+  Tilts(const std::vector<PlaneSpec>& specs, size_t count)
       : last_use_(specs.size(), 0), planes_(specs.size()), count_(count) {
     for (size_t c = 0; c < specs.size(); ++c) {
       if (specs[c].partner >= 0) last_use_[static_cast<size_t>(specs[c].partner)] = c;
     }
   }
-  int32_t* start(size_t c) {
+  uint8_t* start(size_t c) {
     planes_[c].resize(count_);
     return planes_[c].data();
   }
-  const int32_t* of(int32_t partner) const {
+  const uint8_t* of(int32_t partner) const {
     return partner >= 0 ? planes_[static_cast<size_t>(partner)].data() : nullptr;
   }
   void finish(size_t c) {
     for (size_t k = 0; k <= c; ++k) {
-      if (last_use_[k] <= c) std::vector<int32_t>().swap(planes_[k]);
+      if (last_use_[k] <= c) std::vector<uint8_t>().swap(planes_[k]);
     }
   }
 
  private:
   std::vector<size_t> last_use_;
-  std::vector<std::vector<int32_t>> planes_;
+  std::vector<std::vector<uint8_t>> planes_;
   size_t count_;
 };
 
@@ -45,7 +45,7 @@ void for_each_plane(const PlaneSide& side, const std::vector<PlaneSpec>& specs,
   std::vector<uint32_t> models(kModelCount);
   std::vector<int32_t> weights(kWeightCount);
   std::vector<uint16_t> disagreement(side.count, 0), energy(side.count, 0);
-  Residuals residuals(specs, side.count);
+  Tilts tilts(specs, side.count);
   for (size_t c = 0; c < specs.size(); ++c) {
     const PlaneSpec& spec = specs[c];
     std::fill(models.begin(), models.end(), kFreshModel);
@@ -57,15 +57,15 @@ void for_each_plane(const PlaneSide& side, const std::vector<PlaneSpec>& specs,
         side.nearness,
         side.classes,
         spec.gate >= 0 ? planes + static_cast<size_t>(spec.gate) * side.count : nullptr,
-        residuals.of(spec.partner),
+        tilts.of(spec.partner),
         spec.trust,
-        residuals.start(c),
+        tilts.start(c),
         disagreement.data(),
         energy.data(),
         models.data(),
         weights.data(),
     });
-    residuals.finish(c);
+    tilts.finish(c);
   }
 }
 

@@ -115,13 +115,17 @@ void require(bool ok, const char* what) {
 
 void to_levels(Colours rgb, Vector<double> steps, double chroma_factor, size_t first,
                double rounding, PlaneOut luma, PlaneOut chroma) {
-  const size_t n = rgb.shape(0), last = first + luma.shape(0);
-  require(steps.shape(0) == n && last <= rgb.shape(1), "steps: expected [count], or too many rows");
+  const size_t n = rgb.shape(0), terms = std::max(luma.shape(0), chroma.shape(0) / 2);
+  require(steps.shape(0) == n && first + terms <= rgb.shape(1),
+          "steps: expected [count], or too many rows");
   require(luma.shape(1) == n && chroma.shape(1) == n, "planes: expected rows of [count]");
-  require(chroma.shape(0) == 2 * luma.shape(0), "chroma: expected twice the rows of luma");
+  require(chroma.shape(0) % 2 == 0 && (luma.shape(0) == 0 || luma.shape(0) == terms) &&
+              (chroma.shape(0) == 0 || chroma.shape(0) == 2 * terms),
+          "chroma: expected twice the rows of luma, or one of them without rows");
   nb::gil_scoped_release release;
-  quantize_ycocg(rgb.data(), n, rgb.shape(1), first, last, {steps.data(), chroma_factor, rounding},
-                 luma.data(), chroma.data());
+  quantize_ycocg(rgb.data(), n, rgb.shape(1), first, first + terms,
+                 {steps.data(), chroma_factor, rounding}, luma.shape(0) ? luma.data() : nullptr,
+                 chroma.shape(0) ? chroma.data() : nullptr);
 }
 
 void from_levels(Plane luma, Plane chroma, Vector<double> steps, double chroma_factor, size_t first,

@@ -31,7 +31,8 @@ void quantize_ycocg(const float* rgb, size_t count, size_t terms, size_t first, 
         const double middle = colour[2] + co / 2;
         const double cg = colour[1] - middle;
         const double step = steps.luma[i], wide = step * steps.chroma;
-        luma[row + i] = quantize(middle + cg / 2, step, steps.rounding);
+        if (luma) luma[row + i] = quantize(middle + cg / 2, step, steps.rounding);
+        if (!chroma) continue;
         chroma[row + i] = quantize(co, wide, steps.rounding);
         chroma[cg_plane + row + i] = quantize(cg, wide, steps.rounding);
       }

@@ -13,7 +13,7 @@ struct ColourSteps {
 };
 
 // Terms first up to last of rgb [count, terms, 3] -> planes luma [last - first, count] and
-// chroma [2, last - first, count] (Co, Cg)
+// chroma [2, last - first, count] (Co, Cg); either may be null
 void quantize_ycocg(const float* rgb, size_t count, size_t terms, size_t first, size_t last,
                     const ColourSteps& steps, int32_t* luma, int32_t* chroma);
 

@@ -1,0 +1,59 @@
+"""``gscompress export-viewer``: a folder that any static host serves."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import click
+
+from gscompress.cli.session import Session, common_options, overwrite_option, pass_session
+
+SCENE = click.Path(path_type=Path)
+
+
+@click.command("export-viewer", short_help="Write a folder for any static host.")
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=Path("site"),
+    show_default=True,
+    help="The folder.",
+)
+@click.option(
+    "--cameras",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="cameras.json, transforms.json, COLMAP, dataset. By default those beside FILE.",
+)
+@overwrite_option
+@common_options
+@pass_session
+def verb(
+    session: Session,
+    /,
+    files: tuple[Path, ...],
+    output: Path,
+    cameras: Path | None,
+    overwrite: bool,
+) -> None:
+    """Write the viewer and one or two scenes to a folder.
+
+    Scenes other than .gsz and .ply are written as PLY: better compress them first.
+    """
+    from gscompress.cli.views import Views
+    from gscompress.viewer import export_viewer
+
+    views = Views.find(cameras, *files)
+    written = export_viewer(
+        files, output, cameras=views.part("all") if views else (), overwrite=overwrite
+    )
+    size = sum(path.stat().st_size for path in written)
+    document = {"output": str(output), "files": [str(path) for path in written], "bytes": size}
+    text = f"{output}: {len(written)} files, {size:,} bytes; serve it with any web server"
+    session.result(document, functools.partial(session.say, text))

@@ -1,0 +1,78 @@
+"""``gscompress view``: scenes in the browser, without a network."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import webbrowser
+from pathlib import Path
+
+import click
+
+from gscompress.cli.session import Session, common_options, pass_session
+from gscompress.errors import InputError
+
+SCENE = click.Path(path_type=Path)
+
+
+@click.command("view", short_help="Show scenes in the browser, offline.")
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Where to serve; by default any port."
+)
+@click.option("--no-open", is_flag=True, help="Open no browser; its address is printed anyway.")
+@click.option(
+    "--cameras",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="cameras.json, transforms.json, COLMAP, dataset. By default those beside FILE.",
+)
+@click.option("--desktop", is_flag=True, help="In a window instead; needs the extra open3d.")
+@common_options
+@pass_session
+def verb(
+    session: Session,
+    /,
+    files: tuple[Path, ...],
+    port: int,
+    no_open: bool,
+    cameras: Path | None,
+    desktop: bool,
+) -> None:
+    """Show one scene, or two side by side with a split that moves.
+
+    The browser decodes .gsz itself; other formats are converted for it. Nothing but this machine
+    is asked for anything, and only this machine is answered. Ctrl-C ends it.
+    """
+    if desktop:
+        _show_on_desktop(files)
+        return
+    from gscompress.cli.views import Views
+    from gscompress.viewer import ViewServer
+
+    views = Views.find(cameras, *files)
+    try:
+        server = ViewServer(files, cameras=views.part("all") if views else (), port=port)
+    except OSError as error:
+        raise InputError(
+            f"--port {port}", found=error.strerror or error, remedy="Choose another port."
+        ) from error
+    with server:
+        document = {"url": server.url, "files": [str(file) for file in files]}
+        session.result(document, functools.partial(session.say, f"{server.url}  (Ctrl-C ends it)"))
+        if not no_open:
+            webbrowser.open(server.url)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            session.note("ended")
+
+
+def _show_on_desktop(files: tuple[Path, ...]) -> None:
+    from gscompress.io import load
+
+    desktop = importlib.import_module("gscompress.desktop")
+    for file in files:
+        desktop.show_points(load(file), title=str(file))

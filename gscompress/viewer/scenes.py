@@ -1,0 +1,103 @@
+"""Scenes and cameras as the page takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gscompress.cameras import Camera
+from gscompress.errors import UsageError
+from gscompress.files import open_input
+from gscompress.io import detect_format, load, save
+
+__all__ = ["SITE", "ShownFile", "manifest", "site_files"]
+
+SITE = Path(__file__).parent / "site"
+"""The folder of the static site."""
+
+MAX_FILES = 2
+_NATIVE = {"gsz", "ply"}
+"""Formats that the page reads itself; others are handed to it as PLY."""
+
+
+def site_files() -> dict[str, Path]:
+    """The files of the site by their path in it."""
+    paths = sorted(path for path in SITE.rglob("*") if path.is_file())
+    return {path.relative_to(SITE).as_posix(): path for path in paths}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFile:
+    """A scene's file to be shown.
+
+    Attributes:
+        path: Where it is.
+        native: Whether the page reads its format.
+    """
+
+    path: Path
+    native: bool
+
+    @classmethod
+    def check(cls, paths: Sequence[Path]) -> list[ShownFile]:
+        """The files, as far as their heads tell; whether they are sound shows when they are read.
+
+        Raises:
+            InputError: One cannot be read, or is of no known format.
+            UsageError: There are none, or too many.
+        """
+        if not 1 <= len(paths) <= MAX_FILES:
+            raise UsageError(f"{len(paths)} scenes: the viewer shows one, or two side by side")
+        shown = []
+        for path in paths:
+            open_input(path).close()
+            shown.append(cls(path, detect_format(path).id in _NATIVE))
+        return shown
+
+    @property
+    def url_name(self) -> str:
+        """Its name in an address: the format that the page will find there."""
+        return self.path.name if self.native else f"{self.path.stem}.ply"
+
+    def write_to(self, folder: Path) -> Path:
+        """The file as the page reads it: itself, or a PLY in ``folder``, which is made.
+
+        Raises:
+            InputError: It is damaged.
+        """
+        if self.native:
+            return self.path
+        folder.mkdir(parents=True, exist_ok=True)
+        target = folder / self.url_name
+        save(load(self.path), target, overwrite=True)
+        return target
+
+
+def manifest(
+    files: Sequence[ShownFile], urls: Sequence[str], cameras: Sequence[Camera], convert: str = ""
+) -> dict[str, Any]:
+    """What the page fetches first, as ``scene.json``.
+
+    Args:
+        files: What is shown, the left side first.
+        urls: Their addresses, relative to the page.
+        cameras: From where they can be looked at.
+        convert: Address that turns other formats into PLY; empty: there is none.
+    """
+    return {
+        "files": [
+            {"name": file.path.name, "bytes": file.path.stat().st_size, "url": url}
+            for file, url in zip(files, urls, strict=True)
+        ],
+        "cameras": [_camera(camera) for camera in cameras],
+        "convert": convert,
+    }
+
+
+def _camera(camera: Camera) -> dict[str, Any]:
+    fields = {
+        key: getattr(camera, key) for key in ("name", "width", "height", "fx", "fy", "cx", "cy")
+    }
+    return {**fields, "viewmat": camera.viewmat.ravel().tolist()}

@@ -1,0 +1,220 @@
+// The codecs of importance, opacities, scales, rotations and colours (gscompress/codecs).
+
+import { log, rint, sine } from "./exact_math.js";
+import { checkRange, fieldsOf } from "./header.js";
+import { planeSpecs } from "./planes.js";
+
+const SH_C0 = 0.28209479177387814;
+const HALF_PI = 1.5707963267948966;
+const LN2 = 0.6931471805599453;
+const MAX_LOGIT = 16;
+const MAX_ROTATION_STEP = 0.5;
+const GUESS_BYTES = 40;
+const MIDDLE_CLASS = 8;
+const LAST_CLASS = 15;
+const BLOCK = 64; // Gaussians whose coefficients stay in the cache
+const XYZ = planeSpecs([-1, 0, 1]);
+const ONE = planeSpecs([-1]);
+
+const positive = (fields, key, place) => checkRange(fields, key, Number.MIN_VALUE, Infinity, place);
+const adaptive = (fields, place) => checkRange(fields, "adapt", 0, 8, place, { whole: true });
+
+// One class per Gaussian: how precisely it is coded. Called once the means are decoded, and again
+// with the scales.
+export function classes(table, place) {
+  const defaults = { octaves: 2, score: "weight_sum", views: 64 };
+  const { octaves } = checked(fieldsOf(table, defaults, place), (fields) =>
+    checkRange(fields, "octaves", 1, 8, place, { whole: true }));
+  return {
+    octaves,
+    async decode(decoded, streams, range, { late }) {
+      if (streams.has("importance.guess")) {
+        if (late) guessClasses(decoded, octaves, readGuess(streams), range);
+        return;
+      }
+      if (late) return;
+      const [plane] = await streams.planes("importance", ONE, decoded.side(range), range);
+      if (plane.some((k) => k < 0 || k > LAST_CLASS)) {
+        throw streams.corrupt("importance", "a class out of range", "0 to 15");
+      }
+      decoded.classes.set(plane, range.from);
+    },
+  };
+}
+
+// Centre (3), spread and middle of a guess.
+function readGuess(streams) {
+  const bytes = streams.bytes("importance.guess", GUESS_BYTES);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, GUESS_BYTES);
+  const numbers = Array.from({ length: 5 }, (_, k) => view.getFloat64(8 * k, true));
+  if (!numbers.every(Number.isFinite) || numbers[3] <= 0) {
+    throw streams.corrupt("importance.guess", "numbers that span no space");
+  }
+  return numbers;
+}
+
+// From opacity^2 * (product of the two larger scales) / (squared distance + spread).
+function guessClasses(decoded, octaves, [cx, cy, cz, spread, middle], { from, to }) {
+  const { means, opacities, scales } = decoded.attributes;
+  for (let i = from; i < to; ++i) {
+    const x = means[3 * i] - cx;
+    const y = means[3 * i + 1] - cy;
+    const z = means[3 * i + 2] - cz;
+    const a = scales[3 * i];
+    const b = scales[3 * i + 1];
+    const c = scales[3 * i + 2];
+    const largerTwo = a + b + c - Math.min(Math.min(a, b), c);
+    const farness = log(x * x + y * y + z * z + spread);
+    const octave = (2 * Math.min(opacities[i], 0) + largerTwo - farness) / LN2;
+    const k = rint((octave - middle) / octaves) + MIDDLE_CLASS;
+    decoded.classes[i] = Math.max(0, Math.min(k, LAST_CLASS));
+  }
+}
+
+// Opacities in equal steps of the angle arcsin(sqrt(o)); gives logits.
+export function arcsine(table, place) {
+  const { levels } = checked(fieldsOf(table, { levels: 52 }, place), (fields) =>
+    checkRange(fields, "levels", 1, 4096, place, { whole: true }));
+  const logits = new Float32Array(levels + 1);
+  logits[0] = -MAX_LOGIT;
+  logits[levels] = MAX_LOGIT;
+  for (let k = 1; k < levels; ++k) {
+    const angle = k * (HALF_PI / levels);
+    logits[k] = 2 * log(sine(angle) / sine(HALF_PI - angle));
+  }
+  return {
+    async decode(decoded, streams, range) {
+      const [symbols] = await streams.planes("opacities", ONE, decoded.side(range), range);
+      if (symbols.some((symbol) => symbol < 0 || symbol > levels)) {
+        throw streams.corrupt("opacities", "a level out of range", `0 to ${levels}`);
+      }
+      const values = decoded.values("opacities");
+      for (let i = 0; i < symbols.length; ++i) values[range.from + i] = logits[symbols[i]];
+    },
+  };
+}
+
+// Log-scales in equal steps.
+export function logarithm(table, place) {
+  const defaults = { step: 0.12, adapt: 0, max_step: 0.3, flatness: 3e-4 };
+  const { step, adapt, max_step } = checked(fieldsOf(table, defaults, place), (fields) => {
+    positive(fields, "step", place);
+    positive(fields, "max_step", place);
+    adaptive(fields, place);
+  });
+  return {
+    async decode(decoded, streams, range) {
+      const planes = await streams.planes("scales", XYZ, decoded.side(range), range);
+      const most = Math.max(step, max_step);
+      const steps = decoded.stepFactors(adapt).map((factor) => Math.min(step * factor, most));
+      const values = decoded.values("scales");
+      for (let i = range.from; i < range.to; ++i) {
+        const own = steps[decoded.classes[i]];
+        for (let axis = 0; axis < 3; ++axis) {
+          values[3 * i + axis] = planes[axis][i - range.from] * own;
+        }
+      }
+    },
+  };
+}
+
+// Rotations by the x, y, z of unit quaternions; gives wxyz.
+export function rotation24(table, place) {
+  const { step, adapt } = checked(fieldsOf(table, { step: 1 / 48, adapt: 0 }, place), (fields) => {
+    positive(fields, "step", place);
+    adaptive(fields, place);
+  });
+  return {
+    async decode(decoded, streams, range) {
+      const planes = await streams.planes("quats", XYZ, decoded.side(range), range);
+      const steps = decoded.stepFactors(adapt)
+        .map((factor) => Math.min(step * factor, MAX_ROTATION_STEP));
+      const values = decoded.values("quats");
+      for (let i = range.from, k = 0; i < range.to; ++i, ++k) {
+        const own = steps[decoded.classes[i]];
+        const x = planes[0][k] * own;
+        const y = planes[1][k] * own;
+        const z = planes[2][k] * own;
+        const squared = x * x + y * y + z * z;
+        const scale = squared > 1 ? 1 / Math.sqrt(squared) : 1;
+        values[4 * i] = Math.sqrt(Math.max(1 - squared, 0));
+        values[4 * i + 1] = x * scale;
+        values[4 * i + 2] = y * scale;
+        values[4 * i + 3] = z * scale;
+      }
+    },
+  };
+}
+
+// Spherical harmonics as luma and two chroma differences; gives coefficients [count][K][3].
+export function ycocg(table, place) {
+  const defaults = {
+    step: 1 / 48, sh_step: 0.033, chroma: 1.5, adapt: 2, rounding: 0.42, views: 0,
+    compaction: 0.064, damping: 1,
+  };
+  const fields = checked(fieldsOf(table, defaults, place), (given) => {
+    for (const key of ["step", "sh_step", "chroma"]) positive(given, key, place);
+    adaptive(given, place);
+  });
+  return { decode: (decoded, streams, range) => decodeColours(fields, decoded, streams, range) };
+}
+
+async function decodeColours({ step, sh_step, chroma, adapt }, decoded, streams, range) {
+  const terms = (decoded.shDegree + 1) ** 2 - 1; // above the constant one
+  const side = decoded.side(range);
+  const wanted = [streams.planes("sh0", XYZ, side, range)];
+  if (terms > 0) {
+    wanted.push(streams.planes("shN.luma", higherSpecs(1, terms), side, range));
+    wanted.push(streams.planes("shN.chroma", higherSpecs(2, terms), side, range));
+  }
+  const [constant, luma, chromas] = await Promise.all(wanted);
+  const factors = decoded.stepFactors(adapt);
+  const first = Float64Array.from(factors, (factor) => (step / SH_C0) * factor);
+  const higher = Float64Array.from(factors, (factor) => sh_step * factor);
+  const stride = 3 * (terms + 1);
+  const values = decoded.values("sh").subarray(range.from * stride);
+  const job = { values, stride, classes: side.classes, chroma };
+  for (let from = 0; from < range.to - range.from; from += BLOCK) {
+    const to = Math.min(from + BLOCK, range.to - range.from);
+    writeTerm(job, 0, constant[0], constant[1], constant[2], first, from, to);
+    for (let k = 0; k < terms; ++k) {
+      const pink = chromas[2 + terms + k];
+      writeTerm(job, k + 1, luma[1 + k], chromas[2 + k], pink, higher, from, to);
+    }
+  }
+}
+
+// One coefficient of some Gaussians from its planes of luma, orange-blue and green-pink.
+function writeTerm({ values, stride, classes, chroma }, term, y, o, g, steps, from, to) {
+  for (let i = from; i < to; ++i) {
+    const step = steps[classes[i]];
+    const co = o[i] * (step * chroma);
+    const cg = g[i] * (step * chroma);
+    const middle = y[i] * step - cg / 2;
+    const blue = middle - co / 2;
+    const at = i * stride + 3 * term;
+    values[at] = blue + co;
+    values[at + 1] = middle + cg;
+    values[at + 2] = blue;
+  }
+}
+
+// A flag per channel, then its planes, which are 0 where the flag is; a channel goes with the one
+// before.
+function higherSpecs(channels, count) {
+  const partners = [];
+  const gates = new Array(channels).fill(-1);
+  for (let c = 0; c < channels; ++c) partners.push(c - 1);
+  for (let c = 0; c < channels; ++c) {
+    for (let k = 0; k < count; ++k) {
+      partners.push(c > 0 ? channels + (c - 1) * count + k : -1);
+      gates.push(c);
+    }
+  }
+  return planeSpecs(partners, { trust: 1, gates });
+}
+
+function checked(fields, check) {
+  check(fields);
+  return fields;
+}

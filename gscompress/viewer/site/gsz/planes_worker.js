@@ -1,0 +1,18 @@
+// Decodes streams of planes for pool.js.
+
+import { GszError } from "./errors.js";
+import { planesDecoder } from "./planes.js";
+
+const decoders = new Map(); // by number of the stream
+
+self.onmessage = ({ data: { stream, open, bytes, from, to, side } }) => {
+  try {
+    if (open) decoders.set(stream, planesDecoder(open.coder, open.specs, open.count));
+    const planes = decoders.get(stream).decode(bytes, from, to, side).map((plane) => plane.slice());
+    self.postMessage({ planes }, planes.map((plane) => plane.buffer));
+  } catch (error) {
+    self.postMessage(error instanceof GszError
+      ? { error: { field: error.field, found: error.found, expected: error.expected } }
+      : { failure: String(error?.message ?? error) });
+  }
+};

@@ -1,0 +1,144 @@
+// A .gsz back to a scene: header, codecs of the groups in coding order, level by level
+// (gscompress/format.py, gscompress/codecs/scene.py).
+
+import { arcsine, classes, logarithm, rotation24, ycocg } from "./attributes.js";
+import { checkSize, parseHead, readChunk } from "./container.js";
+import { Decoded } from "./decoded.js";
+import { GszError } from "./errors.js";
+import { exact } from "./exact.js";
+import { fieldsOf, integerOf, isObject } from "./header.js";
+import { morton } from "./means.js";
+import { Streams, levelOf, openHere } from "./streams.js";
+import { CODERS } from "./symbols.js";
+
+const CODECS = {
+  means: { morton, exact },
+  importance: { classes },
+  opacities: { arcsine, exact },
+  scales: { log: logarithm, exact },
+  quats: { rotation24, exact },
+  sh: { ycocg, exact },
+};
+const GROUPS = ["means", "opacities", "scales", "quats", "sh"];
+const WAVES = [["means"], ["opacities", "scales"], ["quats", "sh"]];
+const MODES = ["default", "mip", "2dgs"];
+const MAX_SH_DEGREE = 4;
+const MAX_LEVELS = 16;
+const GAUSSIANS_PER_BYTE = 256; // more are a file that has been made to exhaust memory
+const GAUSSIANS_FREE = 1 << 16;
+const ENTROPY_FIELDS = { mix: {}, rans: { model: "auto" }, zstd: { level: 19 } };
+
+// Decode a whole file. `open` decodes planes: here, or in workers (pool.js).
+//
+// Gives {count, shDegree, mode, means, opacityLogits, logScales, quats, sh}: Float32Arrays with the
+// same bits as gscompress.Gaussians has. Throws GszError.
+export async function decodeGsz(bytes, open = openHere) {
+  const head = parseHead(bytes);
+  checkSize(head, bytes.length);
+  for (const name of head.entries.keys()) readChunk(bytes, head, name);
+  const decoder = new SceneDecoder(head, bytes, open);
+  for (let level = 0; level < decoder.levels.length; ++level) await decoder.decodeLevel(level);
+  return decoder.scene(0, decoder.levels.at(-1));
+}
+
+// Decodes a file level by level, as its bytes arrive.
+export class SceneDecoder {
+  // head: of the file; bytes: room for all of it, in which a level's chunks are there once it is
+  // decoded.
+  constructor(head, bytes, open = openHere) {
+    const { header } = head;
+    const most = bytes.length * GAUSSIANS_PER_BYTE + GAUSSIANS_FREE;
+    this.levels = levelsOf(header, integerOf(header, "gaussians", most));
+    this.ends = this.levels.map((_, level) => endOfLevel(head, level));
+    this.decoded = new Decoded(
+      this.levels, integerOf(header, "sh_degree", MAX_SH_DEGREE), modeOf(header));
+    const { codecs, coder } = componentsOf(header);
+    this.codecs = codecs;
+    const chunkOf = (name) =>
+      (head.entries.has(name) ? readChunk(bytes, head, name) : undefined);
+    this.streams = new Streams(coder, this.decoded.count, chunkOf, open);
+  }
+
+  // Decode a level; those before it must have been decoded.
+  async decodeLevel(level) {
+    const { decoded, codecs, streams } = this;
+    const range = decoded.range(level);
+    for (const [number, wave] of WAVES.entries()) {
+      await Promise.all(
+        wave.map((group) => codecs[group].decode(decoded, streams.of(group), range)));
+      if (number + 1 < WAVES.length && codecs.importance) {
+        const own = streams.of("importance");
+        await codecs.importance.decode(decoded, own, range, { late: number > 0 });
+        decoded.octaves = codecs.importance.octaves;
+      }
+    }
+  }
+
+  // The Gaussians [from, to) as a scene of their own.
+  scene(from, to) {
+    const { decoded } = this;
+    const part = (group) => {
+      const width = decoded.width(group);
+      const values = decoded.values(group);
+      return to - from === decoded.count ? values : values.slice(from * width, to * width);
+    };
+    return {
+      count: to - from,
+      shDegree: decoded.shDegree,
+      mode: decoded.mode,
+      means: part("means"),
+      opacityLogits: part("opacities"),
+      logScales: part("scales"),
+      quats: part("quats"),
+      sh: part("sh"),
+    };
+  }
+}
+
+// How many bytes of the file must be there to decode a level.
+function endOfLevel(head, level) {
+  let end = 0;
+  for (const [name, { offset, length }] of head.entries) {
+    if (levelOf(name) <= level) end = Math.max(end, offset + length);
+  }
+  return end;
+}
+
+function levelsOf(header, count) {
+  const { levels } = header;
+  const ascend = Array.isArray(levels) && levels.length >= 1 && levels.length <= MAX_LEVELS &&
+    levels.every((end, k) => Number.isInteger(end) && end > (k > 0 ? levels[k - 1] : -1));
+  if (ascend && levels.at(-1) === count) return levels;
+  throw new GszError(
+    "header, 'levels'", JSON.stringify(levels), `numbers that ascend to ${count}`);
+}
+
+function modeOf(header) {
+  if (MODES.includes(header.mode)) return header.mode;
+  throw new GszError("header, 'mode'", JSON.stringify(header.mode), `one of ${MODES.join(", ")}`);
+}
+
+function componentsOf(header) {
+  const tables = isObject(header.config) ? header.config.attributes : null;
+  if (!isObject(tables) || !GROUPS.every((group) => isObject(tables[group]))) {
+    throw new GszError("header, 'config'", "not all attributes and entropy");
+  }
+  const codecs = {};
+  for (const [group, table] of Object.entries(tables)) {
+    const known = Object.hasOwn(CODECS, group) ? CODECS[group] : {};
+    const use = isObject(table) ? table.use : undefined;
+    if (typeof use !== "string" || !Object.hasOwn(known, use)) {
+      throw new GszError(`header, '${group}'`, `the codec ${JSON.stringify(use)}`,
+        `one that the browser knows: ${Object.keys(known).join(", ")}`);
+    }
+    codecs[group] = known[use](table, `'${group}'`);
+  }
+  const entropy = header.config.entropy;
+  const coder = isObject(entropy) ? entropy.use : undefined;
+  if (!CODERS.includes(coder)) {
+    throw new GszError("header, 'entropy'", `the coder ${JSON.stringify(coder)}`,
+      `one that the browser knows: ${CODERS.join(", ")}`);
+  }
+  fieldsOf(entropy, ENTROPY_FIELDS[coder], "'entropy'");
+  return { codecs, coder };
+}

@@ -1,0 +1,100 @@
+"""A headless Chromium, and pages that remember what they fetched and what went wrong in them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+ARGUMENTS = (
+    "--no-sandbox",  # as root there is none
+    "--disable-dev-shm-usage",  # in containers /dev/shm is small
+    "--use-angle=swiftshader",  # WebGL without a GPU
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+    "--disable-component-update",
+)
+LOCAL = ("127.0.0.1", "localhost", "[::1]")
+
+
+@dataclass
+class Watched:
+    """A page and its record.
+
+    Attributes:
+        page: The page, of playwright.
+        requests: The address of every request, in their order, without data: and blob:.
+        errors: Errors on the console, exceptions that nobody caught, and requests that failed.
+    """
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def external(self) -> list[str]:
+        """Requests that left this machine."""
+        return [url for url in self.requests if not _is_local(url)]
+
+    def watch(self) -> None:
+        """Start the record."""
+        self.page.on("request", self._on_request)
+        self.page.on("requestfailed", lambda request: self.errors.append(f"failed: {request.url}"))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._on_console)
+
+    def _on_request(self, request: Any) -> None:
+        if urlsplit(request.url).scheme not in ("data", "blob"):
+            self.requests.append(request.url)
+
+    def _on_console(self, message: Any) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+
+def _is_local(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("file", "about") or parts.hostname in LOCAL
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, or a skip that says what is missing."""
+    reason = "needs playwright (pip install 'gscompress[test]')"
+    api = pytest.importorskip("playwright.sync_api", reason=reason)
+    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    with api.sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        except api.Error as error:
+            first = str(error).strip().splitlines()[0]
+            pytest.skip(f"needs Chromium (apt install chromium, or playwright install): {first}")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Watched]]:
+    """Make pages: ``open_page(url, width=, height=, **context options)``; without url, blank."""
+    contexts = []
+
+    def open_(url: str = "", *, width: int = 1280, height: int = 800, **options: Any) -> Watched:
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        watched = Watched(context.new_page())
+        watched.watch()
+        if url:
+            watched.page.goto(url)
+        return watched
+
+    yield open_
+    for context in contexts:
+        context.close()

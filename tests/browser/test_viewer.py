@@ -1,0 +1,236 @@
+"""The viewer in a real browser: what it shows, and what it asks for."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import functools
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+
+import gscompress as gs
+from gscompress.config import load_config
+from gscompress.container import Index
+from gscompress.gaussians import Gaussians
+from gscompress.metrics.psnr import psnr
+from gscompress.viewer import ViewServer, export_viewer
+
+SCENES = Path(__file__).parents[2] / "scenes"
+WIDTH, HEIGHT = 240, 180
+GAUSSIANS = 2500
+LEAST_PSNR = 45.0  # dB; the bar is 30, half floats and 8 bits give about 55
+
+
+@pytest.fixture(scope="module")
+def cameras() -> list[Any]:
+    chosen = gs.load_cameras(SCENES / "cameras.json")[:30:15]
+    return [camera.resized(WIDTH, HEIGHT) for camera in chosen]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A cut of the demo scene, compressed and not, and a damaged one."""
+    folder = tmp_path_factory.mktemp("scenes")
+    scene = gs.load(SCENES / "demo.ply")
+    opaque = np.argsort(-scene.opacity_logits - scene.log_scales.sum(axis=1))[:GAUSSIANS]
+    scene = scene.select(np.sort(opaque))
+    paths = {name: folder / name for name in ("cut.ply", "small.gsz", "other.spz", "bad.gsz")}
+    gs.save(scene, paths["cut.ply"])
+    gs.save(scene, paths["other.spz"])
+    config = dataclasses.replace(load_config("fast"), levels=(0.1, 0.4))
+    gs.compress(scene, config, device="cpu").save(paths["small.gsz"])
+    data = bytearray(paths["small.gsz"].read_bytes())
+    data[Index.read(paths["small.gsz"]).entries["quats"].offset] ^= 1
+    paths["bad.gsz"].write_bytes(data)
+    return paths
+
+
+@pytest.fixture
+def serve(cameras) -> Iterator[Any]:
+    """Starts servers for files and gives their addresses."""
+    servers = []
+
+    def start(*paths: Path) -> str:
+        server = ViewServer(paths, cameras=cameras)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server.url
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def show(open_page, serve) -> Any:
+    """Opens the viewer on files, and waits until they are drawn."""
+
+    def open_(*paths: Path) -> Any:
+        watched = open_page(serve(*paths), width=WIDTH, height=HEIGHT)
+        watched.page.evaluate("viewer.ready")
+        return watched
+
+    return open_
+
+
+def picture(page: Any) -> np.ndarray:
+    """What the page shows without its panels, 0..1."""
+    page.evaluate("document.body.classList.add('plain')")
+    shot = iio.imread(page.screenshot())[..., :3]
+    page.evaluate("document.body.classList.remove('plain')")
+    return shot.astype(np.float32) / 255
+
+
+def native(scene: Gaussians, camera: Any) -> np.ndarray:
+    return np.clip(np.asarray(gs.render(scene, camera)), 0, 1)
+
+
+def test_a_compressed_scene_looks_as_our_own_render(show, files, cameras):
+    watched = show(files["small.gsz"])
+    scene = gs.decompress(files["small.gsz"])
+    for number, camera in enumerate(cameras):
+        watched.page.evaluate(f"viewer.chooseCamera({number})")
+        assert psnr(picture(watched.page), native(scene, camera)) >= LEAST_PSNR
+    text = watched.page.inner_text("#stats")
+    assert f"{files['small.gsz'].stat().st_size:,} bytes" in text
+    assert f"{GAUSSIANS:,} Gaussians, degree 3" in text
+    assert "decoded in" in text
+    assert watched.errors == []
+    assert watched.external == []
+    assert len(watched.requests) > 5
+
+
+def test_side_by_side(show, files, cameras):
+    """Left of the divider is the first scene, right of it the second."""
+    watched = show(files["small.gsz"], files["other.spz"])
+    page = watched.page
+    scenes = [gs.load(files["small.gsz"]), gs.load(files["other.spz"])]
+    images = [native(scene, cameras[0]) for scene in scenes]
+    assert psnr(images[0], images[1]) < 42  # the two can be told apart
+    for share in (0.5, 0.25):
+        page.evaluate(f"viewer.moveSplit({share}); viewer.stage.redraw()")
+        page.evaluate("viewer.stage.redraw()")
+        shown = picture(page)
+        column = round(WIDTH * share)
+        for part, own in ((np.s_[:, :column], 0), (np.s_[:, column:], 1)):
+            assert psnr(shown[part], images[own][part]) >= LEAST_PSNR
+            assert psnr(shown[part], images[1 - own][part]) < 44
+    divider = page.locator("#divider")
+    box = divider.bounding_box()
+    page.mouse.move(box["x"] + 1, 100)
+    page.mouse.down()
+    page.mouse.move(0.75 * WIDTH, 100)
+    page.mouse.up()
+    assert page.evaluate("viewer.stage.split") == pytest.approx(0.75, abs=0.01)
+    page.keyboard.press("s")
+    assert not divider.is_visible()
+    assert watched.external == []
+
+
+def test_keys_and_mouse(show, files):
+    page = show(files["small.gsz"]).page
+    page.keyboard.press("?")
+    assert page.locator("#help").is_visible()
+    assert "previous camera" in page.inner_text("#keys")
+    page.keyboard.press("Escape")
+    page.keyboard.press("]")
+    assert page.evaluate("viewer.state.camera") == 1
+    position = "viewer.stage.pose.position"
+    before = page.evaluate(position)
+    page.mouse.move(120, 90)
+    page.mouse.down()
+    page.mouse.move(160, 100)
+    page.mouse.up()
+    turned = page.evaluate(position)
+    assert np.linalg.norm(np.subtract(turned, before)) > 0.01
+    target = "viewer.stage.target"
+    distances = [np.linalg.norm(np.subtract(p, page.evaluate(target))) for p in (before, turned)]
+    assert distances[0] == pytest.approx(distances[1])
+    page.mouse.wheel(0, -300)
+    page.wait_for_function(f"{position}[0] !== {turned[0]}")
+    page.keyboard.press("r")
+    assert page.evaluate(position) == pytest.approx(before)
+
+
+def drop(page: Any, path: Path, name: str = "") -> None:
+    """Drop a file on the page, and wait until it is opened or refused."""
+    page.evaluate(
+        """([data, name]) => {
+          const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([bytes], name));
+          dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true }));
+          return viewer.dropped;
+        }""",
+        [base64.b64encode(path.read_bytes()).decode(), name or path.name],
+    )
+
+
+def test_dropped_files(show, files, cameras):
+    watched = show(files["cut.ply"])
+    page = watched.page
+    drop(page, files["small.gsz"])
+    assert page.evaluate("viewer.state.sides.map((side) => side.name)") == ["cut.ply", "small.gsz"]
+    drop(page, files["other.spz"])  # read by the server
+    assert page.evaluate("viewer.state.sides[1].name") == "other.spz"
+    page.evaluate("viewer.moveSplit(0)")
+    page.evaluate("viewer.stage.redraw()")
+    assert psnr(picture(page), native(gs.load(files["other.spz"]), cameras[0])) >= LEAST_PSNR
+    drop(page, files["bad.gsz"])
+    assert "bad.gsz: chunk 'quats'" in page.inner_text("#message")
+    assert page.evaluate("viewer.state.sides[1].name") == "other.spz"  # still there
+    assert watched.external == []
+
+
+def test_a_damaged_file_is_told(show, files):
+    watched = show(files["bad.gsz"])
+    message = watched.page.locator("#message")
+    assert message.is_visible()
+    assert message.inner_text().startswith("bad.gsz: chunk 'quats'")
+    assert "a wrong CRC" in message.inner_text()
+    assert watched.page.evaluate("viewer.stage.sceneCount()") == 0
+    # The rest of the file is not waited for.
+    assert all(error.endswith("/bad.gsz") for error in watched.errors)
+
+
+def test_an_exported_folder_needs_no_server_of_ours(files, cameras, open_page, static, tmp_path):
+    scenes = [files["small.gsz"], files["other.spz"]]
+    written = export_viewer(scenes, tmp_path / "site", cameras=cameras)
+    assert {path.relative_to(tmp_path / "site").as_posix() for path in written} >= {
+        "index.html", "scene.json", "gsz/scene.js", "files/0/small.gsz", "files/1/other.ply",
+    }  # fmt: skip
+    watched = open_page(static(tmp_path / "site"), width=WIDTH, height=HEIGHT)
+    watched.page.evaluate("viewer.ready")
+    names = watched.page.evaluate("viewer.state.sides.map((side) => side.name)")
+    assert names == ["small.gsz", "other.spz"]
+    assert watched.errors == []
+    assert watched.external == []
+
+
+@pytest.fixture
+def static() -> Iterator[Any]:
+    """A plain file server."""
+    servers = []
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args: object) -> None: ...
+
+    def start(folder: Path) -> str:
+        handler = functools.partial(Quiet, directory=str(folder))
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}/"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()

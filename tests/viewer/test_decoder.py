@@ -1,0 +1,162 @@
+"""The browser's decoder gives the bits of the native one, and refuses what that one refuses."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gscompress as gs
+from gscompress.config import load_config
+from gscompress.entropy.base import Symbols
+from gscompress.entropy.mix import Mix
+from gscompress.entropy.rans import Rans
+from gscompress.entropy.zstd import Zstd
+from gscompress.errors import GscompressError
+from tests.checks import digest, make_scene
+from tests.entropy.test_rans_golden import cases as frozen_cases
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "golden"
+
+
+HEADER = "refused for a field of its header"
+
+
+def digests() -> dict[str, str]:
+    return dict(line.split() for line in (GOLDEN / "digests.txt").read_text().splitlines())
+
+
+def test_golden_files(node):
+    frozen = digests()
+    answers = node([{"file": str(GOLDEN / name)} for name in frozen])
+    assert len(frozen) >= 4
+    assert {n: a.get("digest", a) for n, a in zip(frozen, answers, strict=True)} == frozen
+
+
+def test_every_coder_and_degree(node, tmp_path):
+    """Each coder and preset, small and empty scenes, every degree, mode and number of levels."""
+    expected = {}
+    for preset, coder, degree, mode, count, levels in [
+        ("fast", Rans("adaptive"), 3, "mip", 150, ()),
+        ("fast", Rans("binary"), 1, "2dgs", 150, (0.1, 0.2, 0.6)),
+        ("fast", Rans("smallest"), 4, "default", 60, (0.3,)),
+        ("fast", Zstd(3), 3, "default", 150, (0.3,)),
+        ("fast", Mix(), 3, "default", 400, (0.05, 0.2)),
+        ("balanced", Mix(), 1, "default", 200, (0.2,)),
+        ("lossless", Rans("static"), 1, "default", 80, ()),
+        ("lossless", Zstd(), 0, "default", 80, (0.2, 0.4)),
+        ("lossless", Mix(), 2, "default", 150, (0.2, 0.4)),
+        ("fast", Mix(), 0, "default", 1, (0.2,)),
+        ("fast", Rans(), 2, "default", 2, ()),
+        ("fast", Mix(), 2, "default", 0, ()),
+        ("lossless", Mix(), 1, "default", 0, (0.2,)),
+        ("lossless", Mix(), 1, "default", 1, ()),
+    ]:
+        config = dataclasses.replace(load_config(preset), entropy=coder, levels=levels)
+        path = tmp_path / f"{len(expected)}.gsz"
+        gs.compress(make_scene(count, degree, 3, mode), config, device="cpu").save(path)
+        expected[path] = digest(gs.decompress(path))
+    answers = node([{"file": str(path)} for path in expected])
+    assert [answer.get("digest", answer) for answer in answers] == list(expected.values())
+
+
+def test_frozen_rans_streams(node):
+    streams = json.loads((GOLDEN / "rans.json").read_text())
+    cases, expected = [], []
+    for name, (values, contexts) in frozen_cases().items():
+        for model in ("static", "adaptive", "binary"):
+            data = bytes.fromhex(streams.pop(f"{name} {model}"))
+            listed = None if contexts is None else contexts.tolist()
+            cases.append(stream_case("rans", data, len(values), listed))
+            expected.append(values.tolist())
+    assert streams == {}
+    assert [answer.get("values", answer) for answer in node(cases)] == expected
+
+
+@pytest.mark.parametrize(
+    "coder", [Mix(), Zstd(3), *map(Rans, ("static", "adaptive", "binary"))], ids=str
+)
+def test_symbols_of_all_sizes(node, coder):
+    rng = np.random.default_rng(4)
+    name = type(coder).__name__.lower()
+    cases, expected = [], []
+    for count in (0, 1, 5, 2500):
+        for spread in (0.3, 4, 900, 2e8):
+            values = np.clip(rng.normal(0, spread, count), -(2**31), 2**31 - 1).astype(np.int32)
+            for contexts in (None, rng.integers(0, 40, count).astype(np.uint16)):
+                data = coder.encode(Symbols(values, contexts))
+                listed = None if contexts is None else contexts.tolist()
+                cases.append(stream_case(name, data, count, listed))
+                expected.append(values.tolist())
+    assert [answer.get("values", answer) for answer in node(cases)] == expected
+
+
+def stream_case(coder, data, count, contexts):
+    encoded = base64.b64encode(data).decode()
+    return {"coder": coder, "data": encoded, "count": count, "contexts": contexts}
+
+
+@pytest.fixture(scope="module")
+def mutation():
+    """The damages of tools/fuzz."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    try:
+        from fuzzing.mutate import mutation
+    finally:
+        sys.path.remove(str(ROOT / "tools"))
+    return mutation
+
+
+def test_damaged_files(node, mutation, tmp_path):
+    """Whatever the native decoder gives or refuses, so does this one, and with a typed error.
+
+    Only fields of the header that decoding does not need are not looked at here. Mutations that the
+    index's checksums would catch have their checksums mended.
+    """
+    cases, expected = [], []
+    for preset in ("balanced", "fast", "lossless"):
+        config = dataclasses.replace(load_config(preset), levels=(0.1, 0.4))
+        data = gs.compress(make_scene(150, 1), config, device="cpu").to_bytes()
+        for number in range(50):
+            path = tmp_path / f"{preset}-{number}.gsz"
+            path.write_bytes(mutation("gsz", data, 5, number))
+            cases.append({"file": str(path)})
+            expected.append(outcome(path))
+    answers = node(cases)
+    assert [answer for answer in answers if "defect" in answer] == []
+    wrong = {
+        case["file"]: (answer, native)
+        for case, answer, native in zip(cases, answers, expected, strict=True)
+        if answer.get("digest") != native and native != HEADER
+    }
+    assert wrong == {}
+    assert expected.count(None) > 50
+    assert expected.count(HEADER) < len(expected) // 3
+    assert len(expected) - expected.count(None) - expected.count(HEADER) > 5
+
+
+def outcome(path):
+    """The digest of a file, None if it is refused, HEADER if for a field of its header."""
+    try:
+        with np.errstate(all="ignore"):  # numbers that no encoder writes may overflow
+            return digest(gs.decompress(path))
+    except GscompressError as error:
+        return HEADER if ": header, '" in str(error) else None
+
+
+def test_an_unknown_codec_is_named(node, tmp_path):
+    path = tmp_path / "other.gsz"
+    container = gs.compress(make_scene(20, 0), "fast", device="cpu").container
+    container.header["config"]["entropy"] = {"use": "torchac"}
+    path.write_bytes(container.to_bytes())
+    (answer,) = node([{"file": str(path)}])
+    assert answer["error"] == (
+        "header, 'entropy': found the coder \"torchac\", "
+        "expected one that the browser knows: mix, rans, zstd"
+    )

@@ -1,0 +1,174 @@
+"""What the viewer's server gives out, and what it does not."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+import gscompress as gs
+from gscompress.errors import InputError, UsageError
+from gscompress.viewer import ViewServer, export_viewer
+from gscompress.viewer.scenes import SITE, site_files
+from tests.checks import make_scene
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("scenes")
+    scene = make_scene(40, 1)
+    paths = {"gsz": folder / "a b%.gsz", "spz": folder / "b.spz", "secret": folder / "secret.txt"}
+    gs.compress(scene, "fast", device="cpu").save(paths["gsz"])
+    gs.save(scene, paths["spz"])
+    paths["secret"].write_text("secret")
+    return paths
+
+
+@pytest.fixture(scope="module")
+def server(scenes):
+    with ViewServer([scenes["gsz"], scenes["spz"]]) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture
+def ask(server):
+    """Send a request and give status, headers and body."""
+
+    def send(path, method="GET", body=None, **headers):
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+        connection.putrequest(method, path, skip_host="Host" in headers)
+        if body is not None:
+            headers["Content-Length"] = str(len(body))
+        for name, value in headers.items():
+            connection.putheader(name.replace("_", "-"), value)
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        found = answer.status, dict(answer.getheaders()), answer.read()
+        connection.close()
+        return found
+
+    return send
+
+
+def test_the_page_and_its_parts(ask):
+    status, headers, body = ask("/")
+    assert status == 200
+    assert body == (SITE / "index.html").read_bytes()
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    for name, path in site_files().items():
+        status, headers, body = ask(f"/{name}")
+        assert (status, body) == (200, path.read_bytes())
+        if path.suffix in (".js", ".mjs"):
+            assert headers["Content-Type"].startswith("text/javascript")
+
+
+def test_the_scenes(ask, scenes, tmp_path):
+    document = json.loads(ask("/scene.json")[2])
+    assert [file["name"] for file in document["files"]] == ["a b%.gsz", "b.spz"]
+    assert [file["bytes"] for file in document["files"]] == [
+        scenes[name].stat().st_size for name in ("gsz", "spz")
+    ]
+    bodies = [ask(f"/{file['url']}")[2] for file in document["files"]]
+    assert bodies[0] == scenes["gsz"].read_bytes()
+    (tmp_path / "c.ply").write_bytes(bodies[1])
+    converted, original = gs.load(tmp_path / "c.ply"), gs.load(scenes["spz"])
+    assert (converted.means == original.means).all()
+    assert (converted.sh == original.sh).all()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "part"),
+    [
+        ("bytes=0-9", (0, 10)),
+        ("bytes=5-", (5, None)),
+        ("bytes=-7", (-7, None)),
+        ("bytes=10-99999999", (10, None)),
+    ],
+)
+def test_parts_of_files(ask, scenes, wanted, part):
+    data = scenes["gsz"].read_bytes()
+    status, headers, body = ask("/files/0/a%20b%25.gsz", Range=wanted)
+    assert (status, body) == (206, data[slice(*part)])
+    begin = range(len(data))[part[0]]
+    assert headers["Content-Range"] == f"bytes {begin}-{begin + len(body) - 1}/{len(data)}"
+
+
+def test_parts_that_are_not_there(ask, scenes):
+    size = scenes["gsz"].stat().st_size
+    status, headers, _ = ask("/files/0/a%20b%25.gsz", Range=f"bytes={size}-")
+    assert (status, headers["Content-Range"]) == (416, f"bytes */{size}")
+    for whole in ("bytes=-", "lines=1-2", "bytes=0-1,3-4"):
+        assert ask("/files/0/a%20b%25.gsz", Range=whole)[0] == 200
+    status, headers, body = ask("/files/0/a%20b%25.gsz", "HEAD")
+    assert (status, headers["Content-Length"], body) == (200, str(size), b"")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../__init__.py", "/%2e%2e/__init__.py", "/..%2f__init__.py", "/files/0/../../server.py",
+        "/files/0/secret.txt", "/files/2/a.gsz", "//etc/passwd", "/gsz", "/gsz/", "/files/0",
+        "/..\\__init__.py", "/app.js/", "/scene.json/x", "/index.html%00",
+    ],
+)  # fmt: skip
+def test_nothing_else(ask, path):
+    assert ask(path)[0] == 404
+
+
+def test_strangers_are_refused(ask, server):
+    assert ask("/", Host="evil.example")[0] == 403
+    assert ask("/scene.json", Host=f"evil.example:{server.server_port}")[0] == 403
+    assert ask("/scene.json", Origin="http://evil.example")[0] == 403
+    assert ask("/scene.json", Origin=server.url.rstrip("/"))[0] == 200
+    assert server.server_address[0] == "127.0.0.1"
+
+
+def test_converting_what_was_dropped(ask, scenes, tmp_path):
+    status, _, body = ask("/convert?name=x.spz", "POST", scenes["spz"].read_bytes())
+    assert status == 200
+    (tmp_path / "d.ply").write_bytes(body)
+    assert len(gs.load(tmp_path / "d.ply")) == 40
+    status, _, body = ask("/convert?name=..%2F..%2Fx.spz", "POST", b"no scene")
+    assert status == 422
+    assert b"x.spz" in body
+    assert ask("/convert", "POST", Content_Length="-1")[0] == 413
+    assert ask("/other", "POST", b"")[0] == 404
+
+
+def test_files_that_cannot_be_shown(scenes, tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        ViewServer([tmp_path / "none.gsz"])
+    with pytest.raises(InputError, match="ending"):
+        ViewServer([scenes["secret"]])
+    with pytest.raises(UsageError, match="3 scenes"):
+        ViewServer([scenes["gsz"]] * 3)
+
+
+def test_export(scenes, tmp_path):
+    folder = tmp_path / "site"
+    written = export_viewer([scenes["gsz"], scenes["spz"]], folder)
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files == {path.relative_to(folder).as_posix() for path in written}
+    assert files == {*site_files(), "scene.json", "files/0/a b%.gsz", "files/1/b.ply"}
+    document = json.loads((folder / "scene.json").read_text())
+    assert document["files"][0]["url"] == "files/0/a%20b%25.gsz"
+    assert document["convert"] == ""
+    with pytest.raises(InputError, match="holds files"):
+        export_viewer([scenes["gsz"]], folder)
+    (folder / "mine.txt").write_text("kept")
+    export_viewer([scenes["gsz"]], folder, overwrite=True)
+    assert (folder / "mine.txt").read_text() == "kept"
+    assert len(json.loads((folder / "scene.json").read_text())["files"]) == 1
+
+
+def test_the_site_asks_for_nothing_elsewhere():
+    """No address of another host in what is shipped, licences and comments of others aside."""
+    for name, path in site_files().items():
+        if not name.startswith("vendor/"):
+            assert "://" not in path.read_text(), name
