@@ -78,7 +78,7 @@ def scalar_codebook(values: Array, weights: Floats, size: int) -> Array:  # [siz
     x = distinct.astype(np.float64)
     w = np.bincount(group.ravel(), weights, len(x)) + 1e-12
     if len(x) <= FEW_DISTINCT:
-        return _best_levels(x, w, size).astype(np.float32)
+        return _best_levels(x, w.astype(np.float64), size).astype(np.float32)
     mass = np.concatenate([[0], np.cumsum(w)])
     moment = np.concatenate([[0], np.cumsum(w * x)])
     counts, edges = np.histogram(x, bins=size // 2, weights=w)
