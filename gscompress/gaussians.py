@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from gscompress.errors import InputError
 
-__all__ = ["ATTRIBUTES", "SH_C0", "Array", "Gaussians", "Mode"]
+__all__ = ["ATTRIBUTES", "SH_C0", "Array", "ColourSpace", "Gaussians", "Mode"]
 
 Array = NDArray[np.float32]
 Mode = Literal["default", "mip", "2dgs"]
+ColourSpace = Literal["srgb", "linear"]
 
 SH_C0 = 0.28209479177387814
 """The constant spherical harmonic, 1 / (2 sqrt(pi))."""
@@ -24,6 +25,8 @@ ATTRIBUTES = ("means", "opacity_logits", "log_scales", "quats", "sh")
 """The attribute groups, in coding order."""
 
 MAX_SH_DEGREE = 4
+
+_KIND = ("sh_degree", "mode", "colour_space")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +41,8 @@ class Gaussians:
         sh: Spherical-harmonics coefficients; ``sh[:, 0]`` is the constant term, and a colour is
             their sum + 0.5, clamped at 0. K = (degree + 1)^2.
         mode: The rasterization that the scene was trained for.
+        colour_space: What the rendered colours are: sRGB, as trained on photos, or linear light;
+            the primaries are BT.709's. Few formats can say so.
     """
 
     means: Array  # [N, 3]
@@ -46,6 +51,7 @@ class Gaussians:
     opacity_logits: Array  # [N]
     sh: Array  # [N, K, 3]
     mode: Mode = "default"
+    colour_space: ColourSpace = "srgb"
 
     def __post_init__(self) -> None:
         for name in ATTRIBUTES:
@@ -71,6 +77,13 @@ class Gaussians:
             )
         if self.mode not in get_args(Mode):
             raise InputError("Gaussians", "mode", found=self.mode, expected=get_args(Mode))
+        if self.colour_space not in get_args(ColourSpace):
+            raise InputError(
+                "Gaussians",
+                "colour_space",
+                found=self.colour_space,
+                expected=get_args(ColourSpace),
+            )
 
     def __len__(self) -> int:
         return len(self.means)
@@ -140,14 +153,14 @@ class Gaussians:
 
     @staticmethod
     def concat(scenes: Sequence[Gaussians]) -> Gaussians:
-        """All Gaussians of ``scenes``, one after the other; degree and mode must agree."""
+        """All Gaussians of ``scenes``, one after the other; degree, mode and colours must agree."""
         if not scenes:
             raise InputError("Gaussians.concat", found="no scenes", expected="at least one")
         first = scenes[0]
         for scene in scenes[1:]:
-            if scene.sh_degree != first.sh_degree or scene.mode != first.mode:
+            if any(getattr(scene, name) != getattr(first, name) for name in _KIND):
                 raise InputError(
-                    "Gaussians.concat", found=repr(scene), expected=f"degree and mode of {first!r}"
+                    "Gaussians.concat", found=repr(scene), expected=f"the same {_KIND} as {first!r}"
                 )
         return first.replace(
             **{name: np.concatenate([getattr(s, name) for s in scenes]) for name in ATTRIBUTES}

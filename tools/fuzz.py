@@ -5,9 +5,9 @@
     tools/fuzz.py ply scene.ply -n 5000 --jobs 4 --keep /tmp/bad
 
 ``gsz`` decompresses; most damage is repaired up to the checksums, so that it reaches the code
-behind them. ``ply`` loads. Every file is read in a child process that is watched: an exception that
-is not one of gscompress.errors, a crash, more than 2 seconds (of processor time, beyond those of
-the undamaged file), or more than 4 times the memory of the undamaged file is a failure, and the
+behind them. The others load. Every file is read in a child process that is watched: an exception
+that is not one of gscompress.errors, a crash, more than 2 seconds (of processor time, beyond those
+of the undamaged file), or more than 4 times the memory of the undamaged file is a failure, and the
 exit code is 1.
 """
 
@@ -21,6 +21,8 @@ from pathlib import Path
 
 from fuzzing.pool import run_all
 from fuzzing.worker import work
+
+MODES = ["gsz", "ply", "compressed.ply", "glb", "gltf", "ksplat", "sog", "splat", "spz"]
 
 
 def main(arguments: list[str]) -> int:
@@ -50,7 +52,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="fuzz.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("mode", choices=["gsz", "ply"])
+    parser.add_argument("mode", choices=MODES)
     parser.add_argument("files", type=Path, nargs="+", help="undamaged files, small ones are best")
     parser.add_argument("-n", type=int, default=1000, help="mutations of all files together")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,30 +1,39 @@
 #!/usr/bin/env python3
 """Write docs/formats.md: which formats there are and what each keeps.
 
-    tools/make_formats_doc.py          # writes it
-    tools/make_formats_doc.py --check  # exit code 1 where it is not up to date
+    tools/make_formats_doc.py            # writes it
+    tools/make_formats_doc.py --check    # exit code 1 where it is not up to date
+    tools/make_formats_doc.py --measure  # first runs the conformance suite anew
 
-Degrees and modes are found by writing scenes and reading them back; the words are below.
+Degrees and modes are found by writing scenes and reading them back; the words are below. What other
+programs agree on is kept in docs/conformance.json. ``--measure`` needs all of them: those from npm
+are installed in build/npm, or in the folder that GSCOMPRESS_NPM names.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import tempfile
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.node_tools import NodeTools  # noqa: E402
+
+from gscompress.errors import InputError  # noqa: E402
 from gscompress.gaussians import Gaussians, Mode  # noqa: E402
 from gscompress.io import FORMATS  # noqa: E402
 from gscompress.io.base import Format  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "formats.md"
+RESULTS = ROOT / "docs" / "conformance.json"
+DATA = ROOT.parent / "shared" / "data"
 
 
 class Words(NamedTuple):
@@ -34,7 +43,6 @@ class Words(NamedTuple):
     reads: str
     writes: str
     loses: str
-    checked: str
 
 
 WORDS = {
@@ -43,23 +51,20 @@ WORDS = {
         "all versions",
         "preset `fast`; `gscompress compress` has the choice",
         "as the preset says",
-        "golden files",
     ),
     "ply": Words(
         "PLY (INRIA layout)",
         "text, both byte orders, any number type and order; 2DGS; Mip-Splatting filters",
         "little-endian float32",
         "nothing",
-        "plyfile",
     ),
     "spz": Words(
         "SPZ",
         "versions 1 to 4",
-        "version 4; 3 from Python",
+        "version 4; 3 where asked for",
         "positions in steps of 1/4096 (coarser where they would not fit), log-scales of 1/16 from "
         "-10 to 5.9, 8-bit colours and opacities, harmonics of 5 bits in degree 1 and 4 above "
-        "(more from Python)",
-        "gsply, gaussforge; a real file",
+        "(more where asked for)",
     ),
     "compressed-ply": Words(
         "PlayCanvas compressed PLY",
@@ -67,14 +72,12 @@ WORDS = {
         "the newest variant",
         "positions and log-scales on 11, 10 and 11 bits, colours on 8, in chunks of 256 Gaussians; "
         "harmonics in steps of 1/32 from -4 to 4",
-        "gsply, gaussforge; two real files",
     ),
     "splat": Words(
         "splat (antimatter15)",
         "all",
         "the most visible Gaussians first",
         "8-bit rotations, colours (0 to 1 only) and opacities",
-        "gaussforge",
     ),
     "sog": Words(
         "PlayCanvas SOG",
@@ -82,7 +85,24 @@ WORDS = {
         "version 2, zip",
         "positions on 16 bits of their logarithm, 8-bit rotations and opacities, 256 log-scales "
         "and colours; harmonics from a palette of at most 65536",
-        "gsply, gaussforge; a real folder of version 1",
+    ),
+    "gltf": Words(
+        "glTF with KHR_gaussian_splatting",
+        "`.glb`, `.gltf`; splats of every node, turned and moved as placed; SPZ inside",
+        "one file, float32, with colours for viewers that know points only",
+        "nothing; the mode is kept in `extras`, for ourselves",
+    ),
+    "ksplat": Words(
+        "GaussianSplats3D",
+        "compression levels 0 to 2",
+        "",
+        "",
+    ),
+    "usd": Words(
+        "OpenUSD, ParticleField3DGaussianSplat",
+        "`.usd`, `.usda`, `.usdc`, `.usdz`; float32 and half; Y or Z up; needs the extra `usd`",
+        "`.usd`, `.usda`, `.usdc`; float32",
+        "nothing; the mode is kept in custom data, for ourselves",
     ),
 }
 
@@ -96,8 +116,8 @@ What a format cannot carry is said in a warning. Files are written in one piece 
 
 {table}
 
-A PLY of either kind is recognised by its header. All formats but PLY write the Gaussians in an
-order of their own.
+A PLY of either kind is recognised by its header. PLY, glTF and USD keep the order of the
+Gaussians, the others write them in one of their own.
 
 ## Opacities of exactly 0 and 1
 
@@ -105,27 +125,51 @@ Their logits are infinite. They are read as -20 and 20, which render alike.
 
 ## Axes
 
-Scenes are passed on as they are stored, in every format. SPZ alone wants axes of its own (right,
-up, back where a PLY has right, down, front), which some of its writers turn to and others do not,
-and no file says which. If a scene from an SPZ stands on its head, read it in Python with
-`SpzFormat(axes="right-up-back").load(path)` (from `gscompress.io.spz`). An SPZ that names its
-axes in the extension `SPZ_ADOBE_coordinate_system` is turned accordingly.
+A scene in memory has the axes of its trainer: right, down, front (`RDF`). So have PLY, compressed
+PLY, .splat, .ksplat and SOG. SPZ has right, up, back (`RUB`), glTF left, up, front (`LUF`), USD
+right, up, back where Y is up: such scenes are turned when they are read and when they are written,
+with their rotations and harmonics.
+
+Some converters write into an SPZ what a PLY holds, unturned, and no file says so. If a scene from
+an SPZ stands on its head, say what its axes are:
+
+```sh
+gscompress convert scene.spz scene.ply --axes-in RDF    # or gscompress.load(path, axes="RDF")
+gscompress convert scene.ply scene.spz --axes-out RDF   # a file such as those converters write
+```
+
+An SPZ that names its axes in the extension `SPZ_ADOBE_coordinate_system` is turned accordingly.
 
 ## Settings
 
-From Python, a format takes settings that `gscompress.save` leaves at their defaults:
+A format's settings are flags of `gscompress convert` (`--spz-version`, `--sh-bits`,
+`--fractional-bits`, `--sog-palette`, `--webp-effort`), and fields of its class in Python:
 
 ```python
-from gscompress.io.spz import SpzFormat
-
-SpzFormat(version=3, sh1_bits=6, sh_rest_bits=6).save(scene, Path("scene.spz"))
+gscompress.save(scene, "scene.spz", settings={{"version": 3, "sh1_bits": 6, "sh_rest_bits": 6}})
 ```
+
+`--mode mip` says that a scene was trained with antialiasing, where its file cannot.
 
 ## What is refused
 
 A file that is cut short, damaged, or made to exhaust memory ends in an error that names the
 place. Counts, image sizes and the sizes of compressed streams are checked against the size of the
-file before anything is allocated for them.
+file before anything is allocated for them. USD is parsed by the OpenUSD library, of which none of
+this is promised: open what you trust.
+
+## Conformance
+
+Files of ours are read by other programs, and theirs by us, with spherical harmonics of the degrees
+named. Two readers of a file must agree but for the rounding of float32; what another program wrote
+must be what it was given, within the steps of the format. Largest differences found are in
+[conformance.json](conformance.json). Programs: {programs}.
+
+{conformance}
+
+Real files, made by other tools, as those programs and ours read them:
+
+{real}
 """
 
 
@@ -154,32 +198,122 @@ def kept(known: Format, degree: int, mode: Mode) -> Gaussians:
 def row(name: str) -> str:
     """A line of the table."""
     known, words = FORMATS.get(name)(), WORDS[name]
+    title = f"{words.title}, `{known.extensions[0]}`"
+    if not words.writes:
+        return line([title, words.reads, "no", "0 to 3", "`default`", ""])
     degrees = [d for d in range(5) if kept(known, d, "default").sh_degree == d]
     assert degrees == list(range(len(degrees)))
     modes: list[str] = [m for m in get_args(Mode) if kept(known, 0, m).mode == m]
     cells = [
-        f"{words.title}, `{known.extensions[0]}`",
+        title,
         words.reads,
         words.writes,
         f"0 to {degrees[-1]}" if len(degrees) > 1 else "0",
         ", ".join(f"`{m}`" for m in modes),
         words.loses,
-        words.checked,
     ]
+    return line(cells)
+
+
+def line(cells: list[str]) -> str:
+    """A line of a table."""
     return "| " + " | ".join(cells) + " |"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A table."""
+    return "\n".join([line(head), "|" + "---|" * len(head), *(line(cells) for cells in rows)])
+
+
+def measure() -> int:
+    """Run the conformance suite and keep what came out; returns how much went wrong."""
+    from tests.io.conformance import check, check_real, pairs, real_pairs
+    from tests.io.implementations import NPM_FOLDER, NPM_PACKAGES, all_implementations
+
+    NodeTools(NPM_FOLDER).install(NPM_PACKAGES)
+    missing = [f"{other.name} {other.missing}" for other in all_implementations() if other.missing]
+    if missing or not DATA.is_dir():
+        print("not here: " + "; ".join([*missing, "" if DATA.is_dir() else str(DATA)]))
+        return 1
+    failed = 0
+    results: dict[tuple[str, ...], dict[str, Any]] = {}
+
+    def keep(key: tuple[str, ...], found: dict[str, float], degree: int) -> None:
+        entry = results.setdefault(key, {"degrees": [], "largest": {}})
+        entry["degrees"].append(degree)
+        for name, value in found.items():
+            rounded = float(f"{max(value, entry['largest'].get(name, 0)):.2g}")
+            entry["largest"][name] = rounded
+
+    with tempfile.TemporaryDirectory() as folder:
+        for number, pair in enumerate(pairs()):
+            place = Path(folder) / str(number)
+            place.mkdir()
+            try:
+                keep((pair.kind, pair.verb, pair.other.name), check(pair, place), pair.degree)
+            except (AssertionError, InputError) as error:
+                print(f"{pair}: {error}")
+                failed += 1
+        for other, name in real_pairs():
+            try:
+                keep((name, "real", other.name), check_real(other, name, Path(folder), DATA), -1)
+            except (AssertionError, InputError) as error:
+                print(f"{other.name}, {name}: {error}")
+                failed += 1
+    document = {
+        "versions": {other.name: other.version for other in all_implementations()},
+        "results": [
+            {"kind": kind, "verb": verb, "other": other, **entry}
+            for (kind, verb, other), entry in results.items()
+        ],
+    }
+    RESULTS.write_text(json.dumps(document, indent=1) + "\n")
+    return failed
+
+
+def degrees_of(entry: dict[str, Any]) -> str:
+    """A program and the degrees for which it agrees."""
+    degrees = entry["degrees"]
+    span = str(degrees[0]) if len(degrees) == 1 else f"{degrees[0]} to {degrees[-1]}"
+    return f"{entry['other']} ({span})"
+
+
+def conformance() -> dict[str, str]:
+    """The tables of what other programs agree on."""
+    document = json.loads(RESULTS.read_text())
+    kinds: dict[str, dict[str, list[str]]] = {}
+    real: dict[str, list[str]] = {}
+    for entry in document["results"]:
+        if entry["verb"] == "real":
+            real.setdefault(entry["kind"], []).append(entry["other"])
+        else:
+            verbs = kinds.setdefault(entry["kind"], {"read": [], "write": []})
+            verbs[entry["verb"]].append(degrees_of(entry))
+    rows = [
+        [k, *(", ".join(v[verb]) or "-" for verb in ("read", "write"))] for k, v in kinds.items()
+    ]
+    return {
+        "programs": ", ".join(f"{name} {v}" for name, v in document["versions"].items()),
+        "conformance": table(["Format", "Reads ours", "Writes what we read"], rows),
+        "real": table(
+            ["File", "Read alike by"], [[f"`{k}`", ", ".join(v)] for k, v in real.items()]
+        ),
+    }
 
 
 def document() -> str:
     """The whole page."""
-    head = ["Format", "Reads", "Writes", "SH degrees", "Modes", "What is lost", "Checked against"]
+    head = ["Format", "Reads", "Writes", "SH degrees", "Modes", "What is lost"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     lines += [row(name) for name in FORMATS.names() if name in WORDS]
-    return TEXT.format(table="\n".join(lines))
+    return TEXT.format(table="\n".join(lines), **conformance())
 
 
 def main(arguments: list[str]) -> int:
     """Write the page, or compare."""
     logging.disable(logging.WARNING)
+    if arguments == ["--measure"] and measure():
+        return 1
     text = document()
     if arguments == ["--check"]:
         return int(not DOCUMENT.is_file() or DOCUMENT.read_text() != text)

@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 import functools
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gscompress.cli.session import Session, common_options, overwrite_option, pass_session
 from gscompress.errors import UsageError
+
+if TYPE_CHECKING:
+    from gscompress.gaussians import Mode
+
+_FLAGS = {
+    "version": "--spz-version",
+    "sh1_bits": "--sh-bits",
+    "sh_rest_bits": "--sh-bits",
+    "fractional_bits": "--fractional-bits",
+    "palette": "--sog-palette",
+    "effort": "--webp-effort",
+}
+"""The flag of each setting."""
+
+
+def _bits(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """The two numbers of --sh-bits."""
+    if value is None:
+        return None
+    numbers = re.fullmatch("([1-8]),([1-8])", value)
+    if numbers is None:
+        raise click.BadParameter(f"{value!r} is not two numbers of 1 to 8, as 6,6")
+    return int(numbers[1]), int(numbers[2])
 
 
 @click.command("convert", short_help="Convert a scene from one format to another.")
@@ -24,6 +50,41 @@ from gscompress.errors import UsageError
     type=click.IntRange(0),
     help="Of a .gsz, decode the levels of detail up to this one; the file may end there.",
 )
+@click.option(
+    "--mode",
+    type=click.Choice(["default", "mip", "2dgs"]),
+    help="Say what rasterization the scene was trained for, where IN cannot or does not: mip is "
+    "antialiased.",
+)
+@click.option(
+    "--axes-in",
+    metavar="AXES",
+    help="Which way the axes of IN point, where not as its format has it: right or left, up or "
+    "down, front or back, as RDF. If a .spz stands on its head, say RDF.",
+)
+@click.option("--axes-out", metavar="AXES", help="Which way those of OUT shall point.")
+@click.option("--spz-version", "version", type=click.IntRange(3, 4), help="Version of a .spz.")
+@click.option(
+    "--sh-bits",
+    metavar="N,N",
+    callback=_bits,
+    help="Bits that a .spz keeps of harmonics of degree 1, and of higher ones: 1 to 8 each; "
+    "5,4 where not said.",
+)
+@click.option(
+    "--fractional-bits",
+    type=click.IntRange(0, 23),
+    help="Binary digits after the point of positions in a .spz; 12 where not said.",
+)
+@click.option(
+    "--sog-palette",
+    "palette",
+    type=click.IntRange(1, 65536),
+    help="Most entries of the palette of harmonics in a .sog.",
+)
+@click.option(
+    "--webp-effort", "effort", type=click.IntRange(0, 6), help="Effort to make a .sog small."
+)
 @overwrite_option
 @common_options
 @pass_session
@@ -34,23 +95,39 @@ def verb(
     target: Path,
     sh_degree: int | None,
     level: int | None,
+    mode: Mode | None,
+    axes_in: str | None,
+    axes_out: str | None,
     overwrite: bool,
+    **flags: Any,
 ) -> None:
     """Convert the scene IN to the format that the ending of OUT names.
 
-    A .gsz is written with the preset fast; 'gscompress compress' has the choice. 'gscompress info'
-    lists the levels of a .gsz.
+    What OUT cannot carry is said on stderr. A .gsz is written with the preset fast; 'gscompress
+    compress' has the choice. 'gscompress info' lists the levels of a .gsz.
     """
     from gscompress.files import open_input
-    from gscompress.io import format_for_name, load, save
+    from gscompress.io import format_for_name, load, save, scene_bytes, settings_of, with_settings
     from gscompress.io.atomic import refuse_existing
+    from gscompress.io.axes import OURS, check_axes, turned
     from gscompress.pipeline import decompress
 
-    format_for_name(target)
+    chosen = format_for_name(target)
+    settings = _settings(flags)
+    for name in settings:
+        if name not in settings_of(chosen):
+            raise UsageError(f"{_FLAGS[name]}: a {target.suffix} has no such setting")
+    with_settings(chosen, **settings)  # wrong values are refused before any work
+    for axes, flag in ((axes_in, "--axes-in"), (axes_out, "--axes-out")):
+        if axes is not None:
+            check_axes(flag, axes)
     if not overwrite:
         refuse_existing(target)
     open_input(source).close()
-    scene = load(source) if level is None else decompress(source, level)
+    if level is None:
+        scene = load(source, axes=axes_in)
+    else:
+        scene = turned(decompress(source, level), axes_in or OURS, OURS)
     if sh_degree is not None:
         if sh_degree > scene.sh_degree:
             raise UsageError(
@@ -58,17 +135,26 @@ def verb(
                 f"{scene.sh_degree} only"
             )
         scene = scene.replace(sh=scene.sh[:, : (sh_degree + 1) ** 2])
-    save(scene, target, overwrite=overwrite)
+    scene = scene if mode is None else scene.replace(mode=mode)
+    save(scene, target, overwrite=overwrite, axes=axes_out, settings=settings)
     document = {
         "input": str(source),
         "output": str(target),
-        "input_bytes": source.stat().st_size,
-        "output_bytes": target.stat().st_size,
+        "input_bytes": scene_bytes(source),
+        "output_bytes": scene_bytes(target),
         "gaussians": len(scene),
         "sh_degree": scene.sh_degree,
+        "mode": scene.mode,
     }
     text = (
         f"{target}: {len(scene):,} Gaussians, {document['input_bytes']:,} -> "
         f"{document['output_bytes']:,} bytes"
     )
     session.result(document, functools.partial(session.say, text))
+
+
+def _settings(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags that were given, as fields of a format's class."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    bits = given.pop("sh_bits", None)
+    return given if bits is None else given | {"sh1_bits": bits[0], "sh_rest_bits": bits[1]}

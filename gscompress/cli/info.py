@@ -90,13 +90,13 @@ def _of_gsz(file: Path) -> dict[str, Any]:
 
 
 def _of_scene(file: Path) -> dict[str, Any]:
-    from gscompress.io import detect_format
+    from gscompress.io import detect_format, scene_bytes
 
     known = detect_format(file)
     scene = known.load(file)
     return {
         "format": known.id,
-        "bytes": file.stat().st_size,
+        "bytes": scene_bytes(file),
         "gaussians": len(scene),
         "sh_degree": scene.sh_degree,
         "mode": scene.mode,

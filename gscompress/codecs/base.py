@@ -88,7 +88,7 @@ class Decoded:
 
     def scene(self) -> Gaussians:
         """The whole decoded scene, once every group is there."""
-        return Gaussians(**self.attributes, mode=self.mode)
+        return Gaussians(**self.attributes, mode=self.mode, colour_space="srgb")
 
 
 class Codec(Protocol):

@@ -11,7 +11,12 @@ __all__ = ["Format"]
 
 
 class Format(Protocol):
-    """Reads and writes one file format. A class that can be made without arguments."""
+    """Reads and writes one file format. A class that can be made without arguments.
+
+    Where it is a dataclass, its fields are its settings; one of the name ``axes`` says which way
+    the axes of the file point, as `gscompress.io.axes` has it. A format whose scenes may lie in
+    several files has a method ``files(path) -> list[Path]`` that names them all.
+    """
 
     id: str
     """Id in the registry."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,6 +10,8 @@ from gscompress.container import MAGIC
 from gscompress.gaussians import Gaussians
 
 __all__ = ["GszFormat"]
+
+_log = logging.getLogger(__name__)
 
 
 class GszFormat:
@@ -31,4 +34,6 @@ class GszFormat:
         """Compress a scene with the preset ``fast``."""
         from gscompress.pipeline import compress
 
+        if scene.colour_space != "srgb":
+            _log.warning("%s: a .gsz cannot say that colours are %s", path, scene.colour_space)
         compress(scene, "fast").save(path, overwrite=True)

@@ -105,6 +105,8 @@ class PlyFormat:
 
     def save(self, scene: Gaussians, path: Path) -> None:
         """Write a scene, block by block; nothing of the size of the scene is allocated."""
+        if scene.colour_space != "srgb":
+            _log.warning("%s: a PLY cannot say that colours are %s", path, scene.colour_space)
         names = [*_FIXED["means"], *_NORMALS, *_FIXED["f_dc"]]
         names += [f"f_rest_{i}" for i in range(3 * (scene.sh.shape[1] - 1))]
         flat = scene.mode == "2dgs" and bool(np.all(scene.log_scales[:, 2] == FLAT_LOG_SCALE))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gscompress.errors import InputError
 from gscompress.files import StrPath
-from gscompress.gaussians import Array, Gaussians, Mode
+from gscompress.gaussians import Array, ColourSpace, Gaussians, Mode
 from gscompress.io.ply import OPACITY_LIMIT
 
 __all__ = [
@@ -123,7 +123,11 @@ def check_count(path: StrPath, field: str, count: int, size: int) -> None:
 
 
 def with_carried(
-    scene: Gaussians, degree: int, modes: Sequence[Mode], losses: list[str]
+    scene: Gaussians,
+    degree: int,
+    modes: Sequence[Mode],
+    losses: list[str],
+    spaces: Sequence[ColourSpace] = ("srgb",),
 ) -> Gaussians:
     """The scene with what a format can carry; what it cannot is added to ``losses``.
 
@@ -132,12 +136,17 @@ def with_carried(
         degree: The highest degree of spherical harmonics in the format.
         modes: The modes that the format can tell apart; others are read back as ``default``.
         losses: What is lost, in words.
+        spaces: The colour spaces that the format can tell apart.
     """
     if scene.sh_degree > degree:
         losses.append(f"spherical harmonics above degree {degree} are left out")
         scene = scene.replace(sh=scene.sh[:, : (degree + 1) ** 2])
     if scene.mode not in modes:
         losses.append(f"the mode {scene.mode!r} is left out: readers will take it for 'default'")
+    if scene.colour_space not in spaces:
+        losses.append(
+            f"that colours are {scene.colour_space} is left out: taken for sRGB elsewhere"
+        )
     return scene
 
 

@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 from gscompress.errors import ConfigError, InputError
 from gscompress.gaussians import Array, Gaussians, Mode
-from gscompress.io.codebook import nearest_level, palette, scalar_codebook, visibility
+from gscompress.io.codebook import (
+    nearest_level,
+    palette,
+    palette_codebook,
+    scalar_codebook,
+    visibility,
+)
 from gscompress.io.quantised import (
     Bytes,
     byte_logits,
@@ -76,6 +82,12 @@ class SogFormat:
         if head.startswith(b"PK\3\4"):
             return b"meta.json" in head or b".webp" in head
         return head.lstrip().startswith(b"{") and b'"means"' in head and b"webp" in head
+
+    def files(self, path: Path) -> list[Path]:
+        """The zip, or all files of a folder."""
+        if path.read_bytes()[:2] == b"PK":
+            return [path]
+        return [path, *(path.parent / name for name in SogFiles(path).names())]
 
     def load(self, path: Path) -> Gaussians:
         """Read a scene from a zip, or from a folder by its meta.json.
@@ -198,8 +210,7 @@ class _Writer:
         n, k = len(self._scene), self._scene.sh.shape[1] - 1
         vectors = self._scene.sh[:, 1:].reshape(n, 3 * k)
         entries, labels = palette(vectors, self._weights, size)
-        used = np.bincount(labels, self._weights, len(entries)) + 1e-9
-        book = scalar_codebook(entries.ravel(), np.repeat(used, 3 * k), LEVELS)
+        book = palette_codebook(vectors, self._weights, entries, labels, LEVELS)
         rows = -(-len(entries) // ENTRIES_PER_ROW)
         texels = np.full((rows * ENTRIES_PER_ROW * k, 4), 255, np.uint8)
         texels[: len(entries) * k, :3] = nearest_level(entries, book).reshape(-1, 3)

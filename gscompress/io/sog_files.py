@@ -125,6 +125,17 @@ class SogFiles:
         self.count: int = declared
         check_count(path, f"{META}, count", self.count, self.size)
 
+    def names(self) -> list[str]:
+        """The textures, each once, without a folder."""
+        meta = self.meta
+        parts: list[Any] = [meta.means, meta.scales, meta.quats, meta.sh0]
+        parts += [meta.shN] if meta.shN else []
+        files: list[list[str]] = [part.files for part in parts]
+        names = dict.fromkeys(name for several in files for name in several)
+        for name in names:
+            self._check_name(name)
+        return list(names)
+
     def texture(self, name: str) -> Bytes:  # [count, 4]
         """The texels of the Gaussians, RGBA."""
         texels = self.image(name, 4 * self.count + (1 << 16)).reshape(-1, 4)
@@ -153,9 +164,12 @@ class SogFiles:
         """The error that says what is wrong in which of the files."""
         return InputError(self._path, field, found=found, expected=expected, remedy=_DAMAGED)
 
-    def _read(self, name: str) -> bytes:
+    def _check_name(self, name: str) -> None:
         if Path(name).name != name or "\\" in name or not name:
             raise self.damaged(META, f"the file name {name[:80]!r}", "a name without a folder")
+
+    def _read(self, name: str) -> bytes:
+        self._check_name(name)
         if self._zip is None:
             return read_input(self._path.parent / name, max(self.size, 1))
         # WebP does not deflate; what is much larger than the zip is made to exhaust memory.

@@ -3,10 +3,9 @@
 Versions 1 to 3 are one gzip stream of header and planes, version 4 a plain header, a table of
 contents and one Zstandard frame per plane. Specification: github.com/nianticlabs/spz.
 
-Axes: the specification stores right-up-back where a PLY has right-down-front; some writers turn the
-scene, but the common converters write what the PLY holds, and no file says which. So we neither
-turn what we write nor what we read, unless ``axes`` asks for it or the file names its axes itself,
-through the extension ``SPZ_ADOBE_coordinate_system``.
+Axes: the specification stores right-up-back, and so do we. Some converters write what a PLY holds
+instead, which has right-down-front: their scenes stand on their heads here. No file says which it
+is, but for those with the extension ``SPZ_ADOBE_coordinate_system``; ``axes`` says it for them.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from gscompress.errors import ConfigError, InputError
 from gscompress.files import open_input
 from gscompress.gaussians import Array, Gaussians
 from gscompress.io.atomic import atomic_write
+from gscompress.io.axes import OURS, check_axes, turned
 from gscompress.io.quantised import (
     Bytes,
     byte_logits,
@@ -45,13 +45,12 @@ from gscompress.io.spz_container import (
     write_planes,
 )
 
-__all__ = ["SpzFormat"]
+__all__ = ["RIGHT_UP_BACK", "SpzFormat", "decode_planes"]
 
 COLOUR_SCALE = 0.15
 """f_dc times this, plus a half, is a colour in 0..1."""
 
-_AXES = Literal["stored", "right-up-back"]
-_RIGHT_UP_BACK = 4
+RIGHT_UP_BACK = "RUB"
 _FIXED_LIMIT = 2**23 - 1
 _SCALE_RANGE = (-10.0, -10.0 + 255 / 16)
 _DC_RANGE = (-0.5 / COLOUR_SCALE, 0.5 / COLOUR_SCALE)
@@ -71,8 +70,8 @@ class SpzFormat:
         sh_rest_bits: Bits kept of those of higher degrees, 1 to 8.
         fractional_bits: Binary digits of a position after the point. Fewer are used where a
             position would not fit: its 24 bits would wrap around.
-        axes: ``stored`` takes positions as they are; ``right-up-back`` turns them from and to what
-            the specification wants.
+        axes: Which way those of the file point; ``RUB`` is the specification's, ``RDF`` takes and
+            writes everything as a PLY has it. What a file itself says counts more.
     """
 
     id: ClassVar[str] = "spz"
@@ -82,7 +81,7 @@ class SpzFormat:
     sh1_bits: int = 5
     sh_rest_bits: int = 4
     fractional_bits: int = 12
-    axes: _AXES = "stored"
+    axes: str = RIGHT_UP_BACK
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -94,8 +93,7 @@ class SpzFormat:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigError("spz", name, found=value, expected=f"{low} to {high}")
-        if self.axes not in get_args(_AXES):
-            raise ConfigError("spz", "axes", found=self.axes, expected=get_args(_AXES))
+        check_axes("spz", self.axes)
 
     def sniff(self, head: bytes) -> bool:
         """Whether ``head`` starts an SPZ; gzip streams are taken for one."""
@@ -110,25 +108,12 @@ class SpzFormat:
         with open_input(path) as file:
             size = os.fstat(file.fileno()).st_size
             planes = read_planes(path, file.read(size))
-        header = planes.header
-        scene = Gaussians(
-            means=_decode_means(path, header, planes.positions),
-            quats=_decode_quats(header.version, planes.rotations),
-            log_scales=(planes.scales / 16.0 - 10).astype(np.float32).reshape(-1, 3),
-            opacity_logits=byte_logits(planes.alphas),
-            sh=_decode_sh(planes),
-            mode="mip" if header.flags & ANTIALIASED else "default",
-        )
-        system = header.extensions.get(COORDINATE_SYSTEM)
-        if system is not None:
-            return _turned_as_named(path, scene, system)
-        return _turned(scene, _RIGHT_UP_BACK) if self.axes == "right-up-back" else scene
+        return decode_planes(path, planes, self.axes)
 
     def save(self, scene: Gaussians, path: Path) -> None:
         """Write a scene, in Morton order, which takes a tenth less; warns of what is lost."""
         losses: list[str] = []
-        if self.axes == "right-up-back":
-            scene = _turned(scene, _RIGHT_UP_BACK)  # it is its own inverse
+        scene = turned(scene, OURS, self.axes)
         scene = with_carried(scene, 4, ("default", "mip"), losses)
         outside(scene.log_scales, *_SCALE_RANGE, "log-scales", losses)
         outside(scene.sh[:, 0], *_DC_RANGE, "colours", losses)
@@ -173,6 +158,29 @@ class SpzFormat:
         # Rounded once: to 1/128 first and then to the step, as elsewhere, is off by half a level.
         levels = np.floor(rest * 128 / step + 0.5) * step + 128
         return np.asarray(np.clip(levels, 0, 255).astype(np.uint8).ravel())
+
+
+def decode_planes(path: Path, planes: SpzPlanes, axes: str) -> Gaussians:
+    """The scene that planes hold, in our axes; the file's are ``axes`` where it names no others.
+
+    Raises:
+        InputError: A position is not finite (in version 1).
+    """
+    header = planes.header
+    scene = Gaussians(
+        means=_decode_means(path, header, planes.positions),
+        quats=_decode_quats(header.version, planes.rotations),
+        log_scales=(planes.scales / 16.0 - 10).astype(np.float32).reshape(-1, 3),
+        opacity_logits=byte_logits(planes.alphas),
+        sh=_decode_sh(planes),
+        mode="mip" if header.flags & ANTIALIASED else "default",
+    )
+    system = header.extensions.get(COORDINATE_SYSTEM)
+    if system is not None:
+        axes = _named_axes(path, system)
+    elif axes == RIGHT_UP_BACK:
+        _log.info("%s: axes taken as right, up, back, as the specification of SPZ has them", path)
+    return turned(scene, axes, OURS)
 
 
 def _decode_means(path: Path, header: SpzHeader, data: Bytes) -> Array:  # [N, 3]
@@ -231,26 +239,11 @@ def _decode_sh(planes: SpzPlanes) -> Array:  # [N, K, 3]
     return sh
 
 
-def _turned_as_named(path: Path, scene: Gaussians, system: bytes) -> Gaussians:
+def _named_axes(path: Path, system: bytes) -> str:
+    """The axes that the extension names: counted from 1, bit by bit right, up and front."""
     number = int.from_bytes(system[:4], "little") if len(system) >= 4 else 0
     if not 1 <= number <= 8:  # 9 and above exchange axes too, which no known writer does
         _log.warning("%s: coordinate system %d is unknown: axes are left as stored", path, number)
-        return scene
-    return _turned(scene, number)
-
-
-def _turned(scene: Gaussians, number: int) -> Gaussians:
-    """The scene in the axes right-down-front, from those of a number in the extension."""
-    # Counted from 1, bit by bit: right (not left), up (not down), front (not back).
-    right, up, front = ((number - 1) >> bit & 1 for bit in range(3))
-    x, y, z = (1 if right else -1), (-1 if up else 1), (1 if front else -1)
-    if (x, y, z) == (1, 1, 1):
-        return scene
-    # The sign of a real spherical harmonic is that of the product of coordinates it is odd in.
-    signs = [1, y, z, x, x * y, y * z, 1, x * z, 1, y, x * y * z, y, z, x, z, x]
-    signs += [x * y, y * z, x * y, y * z, 1, x * z, 1, x * z, 1]
-    return scene.replace(
-        means=scene.means * np.array([x, y, z], np.float32),
-        quats=scene.quats * np.array([1, y * z, x * z, x * y], np.float32),
-        sh=scene.sh * np.array(signs[: scene.sh.shape[1]], np.float32)[:, None],
-    )
+        return OURS
+    bits = (number - 1 >> bit & 1 for bit in range(3))
+    return "".join(pair[bit] for pair, bit in zip(("LR", "DU", "BF"), bits, strict=True))

@@ -119,6 +119,55 @@ def test_convert_keeps_the_bands_asked_for(run, ply, scene) -> None:
     assert np.array_equal(load("x.ply").sh, scene.sh)
 
 
+def test_convert_passes_settings_on(run, ply, scene) -> None:
+    assert run("convert", ply, "a.spz", "--spz-version", 3, "--sh-bits", "8,8").code == 0
+    assert Path("a.spz").read_bytes()[:2] == b"\x1f\x8b"
+    assert run("convert", ply, "b.spz", "--sh-bits", "3,1").code == 0
+    assert 1 < len(np.unique(load("b.spz").sh[:, 1:])) < 6
+    assert len(np.unique(load("a.spz").sh[:, 1:])) > 10
+    assert run("convert", ply, "a.sog", "--sog-palette", 16, "--webp-effort", 0).code == 0
+    assert len(np.unique(load("a.sog").sh[:, 1:], axis=0)) <= 16
+    for flags in (["--spz-version", 3], ["--sh-bits", "5,4"], ["--webp-effort", 1]):
+        done = run("convert", ply, "b.ply", *flags)
+        assert done.code == 2
+        assert f"{flags[0]}: a .ply has no such setting" in done.err
+    assert run("convert", ply, "c.spz", "--sh-bits", "9,1").code == 2
+    assert "--axes-in: axes: found up" in run("convert", ply, "c.spz", "--axes-in", "up").err
+    assert not Path("b.ply").exists()
+    assert not Path("c.spz").exists()
+
+
+def test_convert_turns_axes(run, ply, scene) -> None:
+    assert run("convert", ply, "a.glb").code == 0
+    assert np.array_equal(load("a.glb").means, scene.means)
+    assert run("convert", "a.glb", "a.ply", "--axes-in", "RDF").code == 0
+    assert np.array_equal(load("a.ply").means, scene.means * np.array([-1, -1, 1]))
+    assert run("convert", ply, "b.ply", "--axes-out", "RUB").code == 0
+    assert np.array_equal(load("b.ply").means, scene.means * np.array([1, -1, -1]))
+
+
+def test_convert_says_what_is_lost_and_keeps_the_mode(run, ply) -> None:
+    done = run("convert", ply, "a.spz", "--mode", "mip", "--json")
+    assert json.loads(done.out)["mode"] == "mip"
+    assert json.loads(run("info", "a.spz", "--json").out)["mode"] == "mip"
+    done = run("convert", "a.spz", "a.splat")
+    assert done.code == 0
+    assert "the mode 'mip' is left out" in done.err
+    assert "above degree 0 are left out" in done.err
+    assert "warning" not in run("convert", "a.spz", "a.glb").err
+    assert load("a.glb").mode == "mip"
+
+
+def test_info_counts_all_files_of_a_scene(run, ply) -> None:
+    import zipfile
+
+    assert run("convert", ply, "a.sog").code == 0
+    with zipfile.ZipFile("a.sog") as archive:
+        archive.extractall("folder")
+    document = json.loads(run("info", "folder/meta.json", "--json").out)
+    assert document["bytes"] == sum(path.stat().st_size for path in Path("folder").iterdir())
+
+
 def test_render_a_view(run, ply, cameras, scene) -> None:
     args = ("render", ply, "--cameras", cameras)
     assert run(*args, "--view", 3, "-o", "a.png").code == 0

@@ -40,6 +40,18 @@ def angles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.degrees(4 * np.arcsin(np.clip(np.linalg.norm(a - b, axis=1) / 2, 0, 1)))
 
 
+def turns(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Angles between ellipsoids, in degrees: half a turn about one of its axes changes none."""
+    w, x, y, z = b.T
+    same = [
+        b,
+        np.stack([-x, w, z, -y], 1),
+        np.stack([-y, -z, w, x], 1),
+        np.stack([-z, y, -x, w], 1),
+    ]
+    return np.min([angles(a, quats) for quats in same], axis=0)
+
+
 def matched(scene: Gaussians, back: Gaussians) -> Gaussians:
     """``scene`` in the order of ``back``, by the nearest position; each is used once."""
     from scipy.spatial import cKDTree
@@ -60,7 +72,7 @@ def differences(a: Gaussians, b: Gaussians) -> dict[str, float]:
     return {
         "means": most(a.means, b.means),
         "log_scales": most(a.log_scales, b.log_scales),
-        "degrees": float(angles(a.quats, b.quats).max(initial=0)),
+        "degrees": float(turns(a.quats, b.quats).max(initial=0)),
         "opacities": most(a.opacities, b.opacities),
         "dc": most(a.sh[:, 0], b.sh[:, 0]),
         "sh": most(a.sh[:, 1:], b.sh[:, 1:]),

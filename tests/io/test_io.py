@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gscompress import io
-from gscompress.errors import InputError
+from gscompress.errors import ConfigError, InputError
 from gscompress.gaussians import Gaussians
 from gscompress.io.ply import PlyFormat
 
@@ -100,3 +101,48 @@ def test_save_refuses_before_it_touches_anything(scene: Gaussians, tmp_path: Pat
     assert os.listdir(tmp_path) == ["a.ply"]
     io.save(scene, tmp_path / "a.ply", overwrite=True)
     assert len(io.load(tmp_path / "a.ply")) == 2
+
+
+def test_axes_of_a_format_that_has_none(scene: Gaussians, tmp_path: Path) -> None:
+    scene = scene.replace(means=np.array([[1, 2, 3], [4, 5, 6]], np.float32))
+    io.save(scene, tmp_path / "a.ply", axes="RUB")
+    assert io.load(tmp_path / "a.ply").means.tolist() == [[1, -2, -3], [4, -5, -6]]
+    assert io.load(tmp_path / "a.ply", axes="RUB").means.tolist() == scene.means.tolist()
+    with pytest.raises(ConfigError, match="axes: found up"):
+        io.load(tmp_path / "a.ply", axes="up")
+    with pytest.raises(ConfigError, match="axes: found up"):
+        io.save(scene, tmp_path / "b.ply", axes="up")
+
+
+def test_settings(scene: Gaussians, tmp_path: Path) -> None:
+    io.save(scene, tmp_path / "a.spz", settings={"version": 3})
+    assert (tmp_path / "a.spz").read_bytes()[:2] == b"\x1f\x8b"
+    assert io.settings_of(io.format_for_name("a.ply")) == []
+    for name, text in (("a.ply", "it has no settings"), ("b.spz", "one of version, sh1_bits")):
+        with pytest.raises(ConfigError, match=text):
+            io.save(scene, tmp_path / name, settings={"colour": "blue"})
+    with pytest.raises(ConfigError, match="version: found 9"):
+        io.save(scene, tmp_path / "b.spz", settings={"version": 9})
+    assert os.listdir(tmp_path) == ["a.spz"]
+
+
+def test_size_of_a_scene_in_several_files(scene: Gaussians, tmp_path: Path) -> None:
+    io.save(scene, tmp_path / "a.sog")
+    assert io.scene_bytes(tmp_path / "a.sog") == os.path.getsize(tmp_path / "a.sog")
+    (tmp_path / "folder").mkdir()
+    with zipfile.ZipFile(tmp_path / "a.sog") as archive:
+        archive.extractall(tmp_path / "folder")
+    (tmp_path / "folder" / "other.webp").write_bytes(b"x" * 1000)
+    files = [path for path in (tmp_path / "folder").iterdir() if path.name != "other.webp"]
+    assert len(files) > 4
+    expected = sum(path.stat().st_size for path in files)
+    assert io.scene_bytes(tmp_path / "folder" / "meta.json") == expected
+
+
+def test_scenes_of_different_colours_are_not_joined(scene: Gaussians) -> None:
+    linear = scene.replace(colour_space="linear")
+    assert Gaussians.concat([linear, linear]).colour_space == "linear"
+    with pytest.raises(InputError, match="colour_space"):
+        Gaussians.concat([scene, linear])
+    with pytest.raises(InputError, match="colour_space: found red"):
+        scene.replace(colour_space="red")

@@ -18,7 +18,14 @@ from gscompress.codecs.kmeans import nearest as nearest_vectors
 from gscompress.errors import ConfigError
 from gscompress.gaussians import Gaussians
 from gscompress.io import detect_format, load, save
-from gscompress.io.codebook import nearest_level, palette, scalar_codebook, visibility
+from gscompress.io.codebook import (
+    even_codebook,
+    nearest_level,
+    palette,
+    palette_codebook,
+    scalar_codebook,
+    visibility,
+)
 from gscompress.io.sog import SogFormat
 from tests.io.format_checks import assert_within, fuzz, make_scene, matched, mutations, refused
 
@@ -176,6 +183,55 @@ def test_a_scalar_codebook_is_near_the_optimum() -> None:
     bound = np.sqrt(3) * np.pi / 2 / 256**2
     assert error < 1.05 * bound
     assert error < 0.5 * np.mean((np.ptp(x) / 256) ** 2 / 12)
+
+
+def test_values_on_a_lattice_get_the_best_levels() -> None:
+    rng = np.random.default_rng(0)
+    x = np.round(rng.normal(size=20_000) * 80).astype(np.float32)
+    assert 256 < len(np.unique(x)) <= 1024
+    levels = scalar_codebook(x, np.ones(len(x)), 256)
+    assert levels.shape == (256,)
+    assert (np.diff(levels) > 0).all()
+    error = np.mean((x - levels[nearest_level(x, levels)]) ** 2)
+    # Of all ways to join rare neighbours, by hand: the rarest values, two by two.
+    _, counts = np.unique(x, return_counts=True)
+    rarest = np.sort(counts)[: 2 * (len(counts) - 256)]
+    assert error < 2 * np.sum(rarest) / 4 / len(x)
+
+
+def test_even_levels() -> None:
+    x = np.random.default_rng(0).laplace(size=100_000).astype(np.float32)
+    levels = even_codebook(x, 0.2, 256)
+    assert len(levels) < 256
+    np.testing.assert_allclose(np.diff(levels), 0.2, rtol=1e-5)
+    assert np.abs(x - levels[nearest_level(x, levels)]).max() < 0.1 + 1e-6
+    few = even_codebook(x, 0.01, 64)
+    assert len(few) == 63
+    assert (np.diff(few) > 0.0099).all()
+    assert few.max() == pytest.approx(np.abs(x).max(), rel=1e-4)
+    inner = np.abs(x) < 0.2
+    assert np.abs(x - few[nearest_level(x, few)])[inner].max() < 0.0051
+    assert even_codebook(np.zeros(4, np.float32), 0.1, 256).tolist() == [0]
+
+
+def test_levels_of_a_palette_cost_less_and_add_little() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.laplace(0, 0.05, (20_000, 9)).astype(np.float32)
+    weights = np.ones(len(x))
+    entries, labels = palette(x, weights, 2048)
+    levels = palette_codebook(x, weights, entries, labels, 256)
+    index = nearest_level(entries, levels)
+    base = np.mean((x - entries[labels]) ** 2)
+    assert np.mean((x - levels[index][labels]) ** 2) < 1.1 * base
+
+    def entropy(index: np.ndarray) -> float:
+        share = np.bincount(index.ravel()) / index.size
+        return float(-np.sum(share[share > 0] * np.log2(share[share > 0])))
+
+    nearest = scalar_codebook(entries.ravel(), np.ones(entries.size), 256)
+    assert entropy(index) < entropy(nearest_level(entries, nearest)) - 1
+    exact = palette_codebook(entries, np.ones(2048), entries, np.arange(2048), 256)
+    assert len(exact) == 256  # a palette without error gets the nearest levels
 
 
 def test_weights_count() -> None:

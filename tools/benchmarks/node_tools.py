@@ -28,7 +28,7 @@ class NodeTools:
 
     folder: Path
 
-    def install(self) -> None:
+    def install(self, packages: tuple[str, ...] = PACKAGES) -> None:
         """Install what is not there.
 
         Raises:
@@ -40,7 +40,7 @@ class NodeTools:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "node_modules" / ".bin" / "node").exists():
             self._npm(npm, NODE)
-        missing = [p for p in PACKAGES if not self.package(p.rpartition("@")[0]).is_dir()]
+        missing = [p for p in packages if not self.package(p.rpartition("@")[0]).is_dir()]
         if missing:
             self._npm(npm, NODE, *missing)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -29,8 +30,12 @@ def mutation(mode: str, data: bytes, seed: int, number: int) -> bytes:
     ways: list[Callable[[bytes, random.Random], bytes]]
     if mode == "gsz":
         ways = [bytes_changed, chunk_changed, chunk_changed, chunk_changed, header_changed]
-    else:
+    elif mode == "ply":
         ways = [bytes_changed, ply_header_changed, ply_header_changed, ply_body_changed]
+    elif mode in ("glb", "gltf"):
+        ways = [bytes_changed, json_changed, json_changed, json_changed]
+    else:
+        ways = [bytes_changed, bytes_changed, words_changed]
     return rng.choice(ways)(data, rng)
 
 
@@ -91,19 +96,39 @@ def header_changed(data: bytes, rng: random.Random) -> bytes:
     if container is None:
         return bytes_changed(data, rng)
     header = json.loads(json.dumps(container.header))
-    for _ in range(rng.choice([1, 1, 1, 2, 5])):
-        places = list(_places(header))
-        if not places:
-            break
-        holder, key = rng.choice(places)
-        old = holder[key]
-        if rng.random() < 0.1:
-            del holder[key]
-        elif isinstance(old, int | float) and not isinstance(old, bool) and rng.random() < 0.7:
-            holder[key] = rng.choice([*NUMBERS, old + 1, old - 1, old * 2, -old, float(old)])
-        else:
-            holder[key] = rng.choice([*OTHERS, *NUMBERS])
+    _values_changed(header, rng)
     return Container(header, dict(container.chunks)).to_bytes()
+
+
+def json_changed(data: bytes, rng: random.Random) -> bytes:
+    """A value of the JSON of a .glb or .gltf exchanged or removed; lengths are right."""
+    binary = data.startswith(b"glTF")
+    size = struct.unpack_from("<I", data, 12)[0] if binary and len(data) >= 20 else len(data)
+    start = 20 if binary else 0
+    try:
+        document = json.loads(data[start : start + size])
+    except ValueError:
+        return bytes_changed(data, rng)
+    _values_changed(document, rng)
+    text = json.dumps(document).encode()
+    if not binary:
+        return text
+    text += b" " * (-len(text) % 4)
+    rest = data[start + size :]
+    head = struct.pack("<4sIII4s", b"glTF", 2, 20 + len(text) + len(rest), len(text), b"JSON")
+    return head + text + rest
+
+
+def words_changed(data: bytes, rng: random.Random) -> bytes:
+    """Numbers of 16 or 32 bits, in the head or anywhere, exchanged for others."""
+    out = bytearray(data)
+    for _ in range(rng.choice([1, 1, 2, 4])):
+        width = rng.choice([2, 4])
+        span = rng.choice([64, 5000, len(out)])
+        at = rng.randrange(max(1, min(len(out), span) // width)) * width
+        value = rng.choice([*NUMBERS, rng.getrandbits(32)]) & ((1 << 8 * width) - 1)
+        out[at : at + width] = value.to_bytes(width, "little")
+    return bytes(out)
 
 
 def ply_header_changed(data: bytes, rng: random.Random) -> bytes:
@@ -132,6 +157,22 @@ def ply_body_changed(data: bytes, rng: random.Random) -> bytes:
     """Bytes behind the header changed."""
     head, mark, body = data.partition(b"end_header\n")
     return head + mark + bytes_changed(body, rng)
+
+
+def _values_changed(document: Any, rng: random.Random) -> None:
+    """Some values of nested lists and objects exchanged for others, or removed."""
+    for _ in range(rng.choice([1, 1, 1, 2, 5])):
+        places = list(_places(document))
+        if not places:
+            break
+        holder, key = rng.choice(places)
+        old = holder[key]
+        if rng.random() < 0.1:
+            del holder[key]
+        elif isinstance(old, int | float) and not isinstance(old, bool) and rng.random() < 0.7:
+            holder[key] = rng.choice([*NUMBERS, old + 1, old - 1, old * 2, -old, float(old)])
+        else:
+            holder[key] = rng.choice([*OTHERS, *NUMBERS])
 
 
 def _container(data: bytes) -> Container | None:
