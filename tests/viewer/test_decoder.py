@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import gscompress as gs
+from gscompress.codecs.octree import Octree
 from gscompress.config import load_config
 from gscompress.entropy.base import Symbols
 from gscompress.entropy.mix import Mix
@@ -64,6 +65,52 @@ def test_every_coder_and_degree(node, tmp_path):
         expected[path] = digest(gs.decompress(path))
     answers = node([{"file": str(path)} for path in expected])
     assert [answer.get("digest", answer) for answer in answers] == list(expected.values())
+
+
+def configured(preset, coder=None, levels=(), **codecs):
+    """A preset with other codecs."""
+    config = load_config(preset)
+    return dataclasses.replace(
+        config,
+        attributes={**config.attributes, **codecs},
+        entropy=coder or config.entropy,
+        levels=levels,
+    )
+
+
+def test_octree(node, tmp_path):
+    """From coarse grids, where cells hold many Gaussians, to the finest one; any levels."""
+    expected = {}
+    for bits, coder, count, levels in [
+        (4, Mix(), 500, (0.2,)),
+        (10, Rans(), 1500, (0.01, 0.1, 0.5)),
+        (16, Mix(), 400, ()),
+        (21, Zstd(3), 300, (0.1, 0.5)),
+        (14, Mix(), 1, ()),
+        (14, Mix(), 0, (0.2,)),
+    ]:
+        config = configured("fast", coder, levels, means=Octree(bits))
+        path = tmp_path / f"{len(expected)}.gsz"
+        gs.compress(make_scene(count, 0, 3), config, device="cpu").save(path)
+        expected[path] = digest(gs.decompress(path))
+    answers = node([{"file": str(path)} for path in expected])
+    assert [answer.get("digest", answer) for answer in answers] == list(expected.values())
+
+
+@pytest.mark.parametrize("colours", [{}, {"colour_space": "srgb"}, {"colour_space": "linear"}])
+def test_the_header_may_tell_the_colour_space(node, tmp_path, colours):
+    path = tmp_path / "scene.gsz"
+    container = gs.compress(make_scene(20, 0), "fast", device="cpu").container
+    container.header.pop("colour_space", None)
+    expected = digest(gs.decompress(container_at(path, container)))
+    container.header.update(colours)
+    (answer,) = node([{"file": str(container_at(path, container))}])
+    assert answer.get("digest", answer) == expected
+
+
+def container_at(path, container):
+    path.write_bytes(container.to_bytes())
+    return path
 
 
 def test_frozen_rans_streams(node):
@@ -120,11 +167,15 @@ def test_damaged_files(node, mutation, tmp_path):
     index's checksums would catch have their checksums mended.
     """
     cases, expected = [], []
-    for preset in ("balanced", "fast", "lossless"):
-        config = dataclasses.replace(load_config(preset), levels=(0.1, 0.4))
+    for name, config in {
+        "balanced": configured("balanced", levels=(0.1, 0.4)),
+        "fast": configured("fast", levels=(0.1, 0.4)),
+        "lossless": configured("lossless", levels=(0.1, 0.4)),
+        "octree": configured("fast", levels=(0.1, 0.4), means=Octree(9)),
+    }.items():
         data = gs.compress(make_scene(150, 1), config, device="cpu").to_bytes()
         for number in range(50):
-            path = tmp_path / f"{preset}-{number}.gsz"
+            path = tmp_path / f"{name}-{number}.gsz"
             path.write_bytes(mutation("gsz", data, 5, number))
             cases.append({"file": str(path)})
             expected.append(outcome(path))

@@ -10,6 +10,7 @@ const LN2 = 0.6931471805599453;
 const MAX_LOGIT = 16;
 const MAX_ROTATION_STEP = 0.5;
 const GUESS_BYTES = 40;
+const LARGEST = 1e78; // about the square of the largest float32
 const MIDDLE_CLASS = 8;
 const LAST_CLASS = 15;
 const BLOCK = 64; // Gaussians whose coefficients stay in the cache
@@ -47,7 +48,7 @@ function readGuess(streams) {
   const bytes = streams.bytes("importance.guess", GUESS_BYTES);
   const view = new DataView(bytes.buffer, bytes.byteOffset, GUESS_BYTES);
   const numbers = Array.from({ length: 5 }, (_, k) => view.getFloat64(8 * k, true));
-  if (!numbers.every(Number.isFinite) || numbers[3] <= 0) {
+  if (!numbers.every((n) => Math.abs(n) <= LARGEST) || numbers[3] <= 0) {
     throw streams.corrupt("importance.guess", "numbers that span no space");
   }
   return numbers;

@@ -1,35 +1,61 @@
-// Positions on a grid of a contracted space, in Morton order (gscompress/codecs/morton.py).
+// Positions on a grid of a contracted space, in Morton order (gscompress/codecs/morton.py,
+// gscompress/codecs/octree.py).
 
 import { BitReader } from "./bits.js";
 import { blame } from "./errors.js";
 import { checkRange, fieldsOf } from "./header.js";
 import { gather } from "./morton_code.js";
+import { decodeOctree } from "./octree.js";
+import { chunkName } from "./streams.js";
 
 const FRAME_BYTES = 56; // centre (3), radius, lower corner of the grid in contracted space (3)
 const HALF = 2 ** 30; // Morton codes of up to 63 bits as two numbers, the lower of 30 bits
 
+// Coded as differences of Morton codes.
 export function morton(table, place) {
-  const fields = fieldsOf(table, { bits: 16, quantile: 0.75 }, place);
-  checkRange(fields, "bits", 4, 21, place, { whole: true });
-  return { decode: (decoded, streams, range) => decodeMorton(fields.bits, decoded, streams, range) };
+  return onGrid(table, place, (bits, streams, range) => {
+    const lengths = streams.symbols("means", range);
+    if (lengths.some((length) => length < 0 || length > 3 * bits)) {
+      throw streams.corrupt("means", "a difference out of range");
+    }
+    const low = streams.part("means.low", range.level);
+    const grid = blame("means.low", () => readGrid(lengths, low, bits));
+    if (grid === null) throw streams.corrupt("means", "positions outside the grid");
+    return grid;
+  });
 }
 
-async function decodeMorton(bits, decoded, streams, range) {
+// Coded as cells of an octree, one for each level of the scene.
+export function octree(table, place) {
+  return onGrid(table, place, (bits, streams, { level, from, to }) => {
+    const data = streams.part("means", level);
+    return blame(chunkName("means", level), () => decodeOctree(data, to - from, bits));
+  });
+}
+
+// `read(bits, streams, range)` gives integer positions [to - from][3].
+function onGrid(table, place, read) {
+  const fields = fieldsOf(table, { bits: 16, quantile: 0.75 }, place);
+  checkRange(fields, "bits", 4, 21, place, { whole: true });
+  const { bits } = fields;
+  return {
+    async decode(decoded, streams, range) {
+      const frame = readFrame(streams);
+      const grid = read(bits, streams, range);
+      decoded.setGrid(grid, range);
+      fromGrid(grid, 4 / 2 ** bits, frame, decoded.values("means").subarray(3 * range.from));
+    },
+  };
+}
+
+function readFrame(streams) {
   const bytes = streams.bytes("frame", FRAME_BYTES);
   const view = new DataView(bytes.buffer, bytes.byteOffset, FRAME_BYTES);
   const frame = Array.from({ length: 7 }, (_, k) => view.getFloat64(8 * k, true));
   if (!frame.every(Number.isFinite) || frame[3] <= 0) {
     throw streams.corrupt("frame", "numbers that span no space");
   }
-  const lengths = streams.symbols("means", range);
-  if (lengths.some((length) => length < 0 || length > 3 * bits)) {
-    throw streams.corrupt("means", "a difference out of range");
-  }
-  const low = streams.part("means.low", range.level);
-  const grid = blame("means.low", () => readGrid(lengths, low, bits));
-  if (grid === null) throw streams.corrupt("means", "positions outside the grid");
-  decoded.setGrid(grid, range);
-  fromGrid(grid, 4 / 2 ** bits, frame, decoded.values("means").subarray(3 * range.from));
+  return frame;
 }
 
 // Integer positions [count][3] from the differences of their Morton codes; null: out of range.

@@ -7,12 +7,12 @@ import { Decoded } from "./decoded.js";
 import { GszError } from "./errors.js";
 import { exact } from "./exact.js";
 import { fieldsOf, integerOf, isObject } from "./header.js";
-import { morton } from "./means.js";
+import { morton, octree } from "./means.js";
 import { Streams, levelOf, openHere } from "./streams.js";
 import { CODERS } from "./symbols.js";
 
 const CODECS = {
-  means: { morton, exact },
+  means: { morton, octree, exact },
   importance: { classes },
   opacities: { arcsine, exact },
   scales: { log: logarithm, exact },
