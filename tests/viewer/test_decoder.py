@@ -13,6 +13,7 @@ import pytest
 
 import gscompress as gs
 from gscompress.codecs.octree import Octree
+from gscompress.codecs.vectree import VecTree
 from gscompress.config import load_config
 from gscompress.entropy.base import Symbols
 from gscompress.entropy.mix import Mix
@@ -97,6 +98,27 @@ def test_octree(node, tmp_path):
     assert [answer.get("digest", answer) for answer in answers] == list(expected.values())
 
 
+def test_vectree(node, tmp_path):
+    """Words with and without the constant term, few or many, for none, some or all Gaussians."""
+    expected = {}
+    for codec, coder, count, degree, levels in [
+        (VecTree(codebook=40), Mix(), 300, 3, (0.1, 0.4)),
+        (VecTree(codebook=3, joint=False, adapt=2), Rans(), 200, 2, (0.3,)),
+        (VecTree(codebook=1, keep_exact=0), Mix(), 100, 1, (0.3,)),
+        (VecTree(codebook=300, keep_exact=1, split="error"), Zstd(3), 60, 1, ()),
+        (VecTree(codebook=17, joint=False), Mix(), 60, 0, (0.3,)),
+        (VecTree(codebook=5), Rans(), 60, 0, ()),
+        (VecTree(), Mix(), 1, 1, ()),
+        (VecTree(), Mix(), 0, 2, (0.2,)),
+    ]:
+        config = configured("fast", coder, levels, means=Octree(14), sh=codec)
+        path = tmp_path / f"{len(expected)}.gsz"
+        gs.compress(make_scene(count, degree, 3), config, device="cpu").save(path)
+        expected[path] = digest(gs.decompress(path))
+    answers = node([{"file": str(path)} for path in expected])
+    assert [answer.get("digest", answer) for answer in answers] == list(expected.values())
+
+
 @pytest.mark.parametrize("colours", [{}, {"colour_space": "srgb"}, {"colour_space": "linear"}])
 def test_the_header_may_tell_the_colour_space(node, tmp_path, colours):
     path = tmp_path / "scene.gsz"
@@ -172,6 +194,7 @@ def test_damaged_files(node, mutation, tmp_path):
         "fast": configured("fast", levels=(0.1, 0.4)),
         "lossless": configured("lossless", levels=(0.1, 0.4)),
         "octree": configured("fast", levels=(0.1, 0.4), means=Octree(9)),
+        "vectree": configured("fast", Mix(), levels=(0.1, 0.4), sh=VecTree(codebook=20)),
     }.items():
         data = gs.compress(make_scene(150, 1), config, device="cpu").to_bytes()
         for number in range(50):

@@ -1,10 +1,9 @@
-// The codecs of importance, opacities, scales, rotations and colours (gscompress/codecs).
+// The codecs of importance, opacities, scales and rotations (gscompress/codecs).
 
 import { log, rint, sine } from "./exact_math.js";
-import { checkRange, fieldsOf } from "./header.js";
+import { adaptive, checkRange, checked, fieldsOf, positive } from "./header.js";
 import { planeSpecs } from "./planes.js";
 
-const SH_C0 = 0.28209479177387814;
 const HALF_PI = 1.5707963267948966;
 const LN2 = 0.6931471805599453;
 const MAX_LOGIT = 16;
@@ -13,12 +12,8 @@ const GUESS_BYTES = 40;
 const LARGEST = 1e78; // about the square of the largest float32
 const MIDDLE_CLASS = 8;
 const LAST_CLASS = 15;
-const BLOCK = 64; // Gaussians whose coefficients stay in the cache
 const XYZ = planeSpecs([-1, 0, 1]);
 const ONE = planeSpecs([-1]);
-
-const positive = (fields, key, place) => checkRange(fields, key, Number.MIN_VALUE, Infinity, place);
-const adaptive = (fields, place) => checkRange(fields, "adapt", 0, 8, place, { whole: true });
 
 // One class per Gaussian: how precisely it is coded. Called once the means are decoded, and again
 // with the scales.
@@ -145,77 +140,4 @@ export function rotation24(table, place) {
       }
     },
   };
-}
-
-// Spherical harmonics as luma and two chroma differences; gives coefficients [count][K][3].
-export function ycocg(table, place) {
-  const defaults = {
-    step: 1 / 48, sh_step: 0.033, chroma: 1.5, adapt: 2, rounding: 0.42, views: 0,
-    compaction: 0.064, damping: 1,
-  };
-  const fields = checked(fieldsOf(table, defaults, place), (given) => {
-    for (const key of ["step", "sh_step", "chroma"]) positive(given, key, place);
-    adaptive(given, place);
-  });
-  return { decode: (decoded, streams, range) => decodeColours(fields, decoded, streams, range) };
-}
-
-async function decodeColours({ step, sh_step, chroma, adapt }, decoded, streams, range) {
-  const terms = (decoded.shDegree + 1) ** 2 - 1; // above the constant one
-  const side = decoded.side(range);
-  const wanted = [streams.planes("sh0", XYZ, side, range)];
-  if (terms > 0) {
-    wanted.push(streams.planes("shN.luma", higherSpecs(1, terms), side, range));
-    wanted.push(streams.planes("shN.chroma", higherSpecs(2, terms), side, range));
-  }
-  const [constant, luma, chromas] = await Promise.all(wanted);
-  const factors = decoded.stepFactors(adapt);
-  const first = Float64Array.from(factors, (factor) => (step / SH_C0) * factor);
-  const higher = Float64Array.from(factors, (factor) => sh_step * factor);
-  const stride = 3 * (terms + 1);
-  const values = decoded.values("sh").subarray(range.from * stride);
-  const job = { values, stride, classes: side.classes, chroma };
-  for (let from = 0; from < range.to - range.from; from += BLOCK) {
-    const to = Math.min(from + BLOCK, range.to - range.from);
-    writeTerm(job, 0, constant[0], constant[1], constant[2], first, from, to);
-    for (let k = 0; k < terms; ++k) {
-      const pink = chromas[2 + terms + k];
-      writeTerm(job, k + 1, luma[1 + k], chromas[2 + k], pink, higher, from, to);
-    }
-  }
-}
-
-// One coefficient of some Gaussians from its planes of luma, orange-blue and green-pink.
-function writeTerm({ values, stride, classes, chroma }, term, y, o, g, steps, from, to) {
-  for (let i = from; i < to; ++i) {
-    const step = steps[classes[i]];
-    const co = o[i] * (step * chroma);
-    const cg = g[i] * (step * chroma);
-    const middle = y[i] * step - cg / 2;
-    const blue = middle - co / 2;
-    const at = i * stride + 3 * term;
-    values[at] = blue + co;
-    values[at + 1] = middle + cg;
-    values[at + 2] = blue;
-  }
-}
-
-// A flag per channel, then its planes, which are 0 where the flag is; a channel goes with the one
-// before.
-function higherSpecs(channels, count) {
-  const partners = [];
-  const gates = new Array(channels).fill(-1);
-  for (let c = 0; c < channels; ++c) partners.push(c - 1);
-  for (let c = 0; c < channels; ++c) {
-    for (let k = 0; k < count; ++k) {
-      partners.push(c > 0 ? channels + (c - 1) * count + k : -1);
-      gates.push(c);
-    }
-  }
-  return planeSpecs(partners, { trust: 1, gates });
-}
-
-function checked(fields, check) {
-  check(fields);
-  return fields;
 }

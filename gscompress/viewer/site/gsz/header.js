@@ -59,6 +59,18 @@ export function checkRange(fields, key, low, high, place, { whole = false } = {}
   }
 }
 
+// Steps and the like, and exponents of importance.
+export const positive = (fields, key, place) =>
+  checkRange(fields, key, Number.MIN_VALUE, Infinity, place);
+export const adaptive = (fields, place) =>
+  checkRange(fields, "adapt", 0, 8, place, { whole: true });
+
+// The fields, once `check` has not thrown.
+export function checked(fields, check) {
+  check(fields);
+  return fields;
+}
+
 function checkDepth(text) {
   let depth = 0;
   for (const [first] of text.matchAll(STRUCTURE)) {

@@ -1,7 +1,7 @@
 // A .gsz back to a scene: header, codecs of the groups in coding order, level by level
 // (gscompress/format.py, gscompress/codecs/scene.py).
 
-import { arcsine, classes, logarithm, rotation24, ycocg } from "./attributes.js";
+import { arcsine, classes, logarithm, rotation24 } from "./attributes.js";
 import { checkSize, parseHead, readChunk } from "./container.js";
 import { Decoded } from "./decoded.js";
 import { GszError } from "./errors.js";
@@ -10,6 +10,8 @@ import { fieldsOf, integerOf, isObject } from "./header.js";
 import { morton, octree } from "./means.js";
 import { Streams, levelOf, openHere } from "./streams.js";
 import { CODERS } from "./symbols.js";
+import { vectree } from "./vectree.js";
+import { ycocg } from "./ycocg.js";
 
 const CODECS = {
   means: { morton, octree, exact },
@@ -17,7 +19,7 @@ const CODECS = {
   opacities: { arcsine, exact },
   scales: { log: logarithm, exact },
   quats: { rotation24, exact },
-  sh: { ycocg, exact },
+  sh: { ycocg, vectree, exact },
 };
 const GROUPS = ["means", "opacities", "scales", "quats", "sh"];
 const WAVES = [["means"], ["opacities", "scales"], ["quats", "sh"]];

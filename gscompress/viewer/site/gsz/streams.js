@@ -67,11 +67,24 @@ export class Streams {
     if (!this.decoders.has(name)) {
       this.decoders.set(name, this.open(this.coder, specs, this.count));
     }
+    const decoder = this.decoders.get(name);
+    return this.blameLater(chunkName(name, level), decoder.decode(data, from, to, side));
+  }
+
+  // Planes of `count` integers about the whole scene: the chunk `name` without its first bytes.
+  async planesOf(name, skipped, specs, side, count) {
+    const data = this.part(name, 0).subarray(skipped);
+    const decoder = this.open(this.coder, specs, count);
+    return this.blameLater(name, decoder.decode(data, 0, count, side));
+  }
+
+  // What is promised; whatever goes wrong with a stream's content is blamed on the chunk.
+  async blameLater(chunk, promised) {
     try {
-      return await this.decoders.get(name).decode(data, from, to, side);
+      return await promised;
     } catch (error) {
       if (!(error instanceof GszError)) throw error;
-      throw this.corrupt(chunkName(name, level), error.found || error.field, error.expected);
+      throw this.corrupt(chunk, error.found || error.field, error.expected);
     }
   }
 
