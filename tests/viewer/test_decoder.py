@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 
 import gscompress as gs
+from gscompress.codecs import CODECS
 from gscompress.codecs.octree import Octree
+from gscompress.codecs.rvq import RVQ
+from gscompress.codecs.svq import SVQ
 from gscompress.codecs.vectree import VecTree
 from gscompress.config import load_config
 from gscompress.entropy.base import Symbols
@@ -119,6 +122,24 @@ def test_vectree(node, tmp_path):
     assert [answer.get("digest", answer) for answer in answers] == list(expected.values())
 
 
+def test_svq_and_rvq(node, tmp_path):
+    """Sums of words, from turned pieces too."""
+    expected = {}
+    for scales, quats, sh, coder, count, levels in [
+        (SVQ(1, 64), SVQ(2, 50), SVQ(5, 9, klt=True), Mix(), 200, (0.1, 0.4)),
+        (RVQ(6, 8, canonical=True), RVQ(2, 30, canonical=True), RVQ(2, 20), Rans(), 150, (0.3,)),
+        (SVQ(3, 1), SVQ(3, 5, klt=True), RVQ(1, 1), Zstd(3), 100, ()),
+        (RVQ(), SVQ(), SVQ(), Mix(), 1, ()),
+        (RVQ(), SVQ(), RVQ(), Mix(), 0, ()),
+    ]:
+        config = configured("fast", coder, levels, scales=scales, quats=quats, sh=sh)
+        path = tmp_path / f"{len(expected)}.gsz"
+        gs.compress(make_scene(count, 1, 3), config, device="cpu").save(path)
+        expected[path] = digest(gs.decompress(path))
+    answers = node([{"file": str(path)} for path in expected])
+    assert [answer.get("digest", answer) for answer in answers] == list(expected.values())
+
+
 @pytest.mark.parametrize("colours", [{}, {"colour_space": "srgb"}, {"colour_space": "linear"}])
 def test_the_header_may_tell_the_colour_space(node, tmp_path, colours):
     path = tmp_path / "scene.gsz"
@@ -195,6 +216,9 @@ def test_damaged_files(node, mutation, tmp_path):
         "lossless": configured("lossless", levels=(0.1, 0.4)),
         "octree": configured("fast", levels=(0.1, 0.4), means=Octree(9)),
         "vectree": configured("fast", Mix(), levels=(0.1, 0.4), sh=VecTree(codebook=20)),
+        "svq and rvq": configured(
+            "fast", Mix(), levels=(0.1, 0.4), scales=SVQ(1, 20), quats=RVQ(2, 9), sh=SVQ(5, 4)
+        ),
     }.items():
         data = gs.compress(make_scene(150, 1), config, device="cpu").to_bytes()
         for number in range(50):
@@ -234,3 +258,19 @@ def test_an_unknown_codec_is_named(node, tmp_path):
         "header, 'entropy': found the coder \"torchac\", "
         "expected one that the browser knows: mix, rans, zstd"
     )
+
+
+def test_every_codec_is_known_and_others_are_named(node, tmp_path):
+    container = gs.compress(make_scene(20, 0), "balanced", device="cpu").container
+    tables = container.header["config"]["attributes"]
+    paths = []
+    for group, table in tables.items():
+        use, table["use"] = table["use"], "a-plugin"
+        paths.append(container_at(tmp_path / group, container))
+        table["use"] = use
+    known = set()
+    for group, answer in zip(tables, node([{"file": str(path)} for path in paths]), strict=True):
+        said, _, names = answer["error"].partition(" one that the browser knows: ")
+        assert said == f"header, '{group}': found the codec \"a-plugin\", expected"
+        known.update(names.split(", "))
+    assert known == set(CODECS.names())

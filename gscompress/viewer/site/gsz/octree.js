@@ -172,7 +172,8 @@ class LevelDecoder {
         node.outside(child, 2, 9);
       mask |= this.children.decode(
         ((1 << child) | mask) * 4 + kind, touching * 24 + some * 8 + child,
-        (place + some) * 8 + child, (family + some) * 8 + child, (mixer + some) * 4 + near) << child;
+        (place + some) * 8 + child, (family + some) * 8 + child,
+        (mixer + some) * 4 + near) << child;
     }
     return mask;
   }

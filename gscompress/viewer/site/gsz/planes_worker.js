@@ -7,8 +7,10 @@ const decoders = new Map(); // by number of the stream
 
 self.onmessage = ({ data: { stream, open, bytes, from, to, side } }) => {
   try {
-    if (open) decoders.set(stream, planesDecoder(open.coder, open.specs, open.count));
-    const planes = decoders.get(stream).decode(bytes, from, to, side).map((plane) => plane.slice());
+    const decoder =
+      open ? planesDecoder(open.coder, open.specs, open.count) : decoders.get(stream);
+    if (open && !open.once) decoders.set(stream, decoder);
+    const planes = decoder.decode(bytes, from, to, side).map((plane) => plane.slice());
     self.postMessage({ planes }, planes.map((plane) => plane.buffer));
   } catch (error) {
     self.postMessage(error instanceof GszError

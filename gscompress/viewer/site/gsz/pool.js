@@ -8,13 +8,14 @@ export class Pool {
     this.opened = 0;
   }
 
-  // As `openHere` of streams.js, but in the worker that has least to do.
-  open = (coder, specs, count) => {
+  // As `openHere` of streams.js, but in the worker that has least to do; `once`: it will not be
+  // asked for another range.
+  open = (coder, specs, count, { once = false } = {}) => {
     const stream = this.opened++;
     let seat = null;
     return {
       decode: (bytes, from, to, side) => {
-        const open = seat === null ? { coder, specs, count } : null;
+        const open = seat === null ? { coder, specs, count, once } : null;
         seat ??= this.seats.reduce((a, b) => (b.load < a.load ? b : a));
         return seat.ask({ stream, open, bytes, from, to, side });
       },

@@ -1,6 +1,7 @@
 // A .gsz back to a scene: header, codecs of the groups in coding order, level by level
 // (gscompress/format.py, gscompress/codecs/scene.py).
 
+import { rvq, svq } from "./additive.js";
 import { arcsine, classes, logarithm, rotation24 } from "./attributes.js";
 import { checkSize, parseHead, readChunk } from "./container.js";
 import { Decoded } from "./decoded.js";
@@ -17,9 +18,9 @@ const CODECS = {
   means: { morton, octree, exact },
   importance: { classes },
   opacities: { arcsine, exact },
-  scales: { log: logarithm, exact },
-  quats: { rotation24, exact },
-  sh: { ycocg, vectree, exact },
+  scales: { log: logarithm, rvq, svq, exact },
+  quats: { rotation24, rvq, svq, exact },
+  sh: { ycocg, vectree, rvq, svq, exact },
 };
 const GROUPS = ["means", "opacities", "scales", "quats", "sh"];
 const WAVES = [["means"], ["opacities", "scales"], ["quats", "sh"]];

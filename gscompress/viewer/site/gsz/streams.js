@@ -74,7 +74,7 @@ export class Streams {
   // Planes of `count` integers about the whole scene: the chunk `name` without its first bytes.
   async planesOf(name, skipped, specs, side, count) {
     const data = this.part(name, 0).subarray(skipped);
-    const decoder = this.open(this.coder, specs, count);
+    const decoder = this.open(this.coder, specs, count, { once: true });
     return this.blameLater(name, decoder.decode(data, 0, count, side));
   }
 

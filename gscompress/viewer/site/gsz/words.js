@@ -29,7 +29,8 @@ export async function readWords(streams, name, dims, most) {
 
 // The index of each Gaussian into each of some codebooks; grows level by level.
 export class Indices {
-  // name: of the stream; sizes: words of each codebook; some: whether only some Gaussians have them.
+  // name: of the stream; sizes: words of each codebook; some: whether only some Gaussians have
+  // them.
   constructor(name, sizes, count, { some = false } = {}) {
     this.name = name;
     this.sizes = sizes;
