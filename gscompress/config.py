@@ -15,7 +15,8 @@ that class's parameters::
     [entropy]
     use = "rans"
 
-``levels = [0.05, 0.25]`` at the top cuts the file into levels of detail.
+``levels = [0.05, 0.25]`` at the top cuts the file into levels of detail, and ``allocate = 12`` lets
+the encoder look at the scene from twelve views to find the steps that suit it.
 
 Nothing is guessed: an unknown key, a missing one or a value of another type is a ConfigError that
 names its place. Ranges are checked by the classes themselves.
@@ -63,6 +64,7 @@ __all__ = [
 ATTRIBUTE_KEYS = ("means", "importance", "opacities", "scales", "quats", "sh")
 """The attribute groups as configurations name them, in coding order."""
 
+_TOP_KEYS = ("levels", "allocate")
 _OPTIONAL_KEYS = ("importance",)
 
 
@@ -76,12 +78,15 @@ class Config:
         entropy: What turns the codecs' integers into bytes.
         levels: About which share of the Gaussians, the most important first, a decoder has at the
             end of each level but the last; see `gscompress.codecs.levels`. Empty: one level.
+        allocate: From how many views the encoder finds out how fine each attribute of the scene
+            deserves to be; see `gscompress.rate.allocation`. 0 takes the steps as they are.
     """
 
     stages: tuple[Stage, ...]
     attributes: Mapping[str, Codec]
     entropy: Coder
     levels: tuple[float, ...] = ()
+    allocate: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The whole configuration, defaults included, as JSON-able tables."""
@@ -93,6 +98,7 @@ class Config:
             },
             "entropy": to_table(self.entropy, coders.id_of(self.entropy)),
             "levels": list(self.levels),
+            "allocate": self.allocate,
         }
 
     @classmethod
@@ -107,7 +113,7 @@ class Config:
             ConfigError: A field is unknown, missing, of another type or out of range.
         """
         stages, codecs, coders = _registries()
-        check_keys(tables, ("levels", "stages", "attributes", "entropy"), where)
+        check_keys(tables, (*_TOP_KEYS, "stages", "attributes", "entropy"), where)
         check_present(tables, ("attributes", "entropy"), where)
         attributes = table_at(tables["attributes"], f"{where}: attributes")
         check_keys(attributes, ATTRIBUTE_KEYS, f"{where}: attributes")
@@ -131,6 +137,7 @@ class Config:
             ),
             entropy=component(coders, tables["entropy"], f"{where}: entropy"),
             levels=_shares(tables.get("levels", []), f"{where}: levels"),
+            allocate=_views(tables.get("allocate", 0), f"{where}: allocate"),
         )
 
 
@@ -200,6 +207,12 @@ def _find(source: str | os.PathLike[str]) -> tuple[Path, str]:
         expected="one of " + ", ".join(presets),
         remedy=nearest(name, presets),
     )
+
+
+def _views(value: object, where: str) -> int:
+    if type(value) is not int or not 0 <= value <= 1024:
+        raise ConfigError(where, found=kind_of(value), expected="a number of views, 0 to 1024")
+    return value
 
 
 def _shares(value: object, where: str) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ from gscompress.config import Config, component
 from gscompress.container import Container, group_bytes
 from gscompress.entropy import CODERS
 from gscompress.errors import ConfigError, CorruptFileError, InputError
-from gscompress.gaussians import MAX_SH_DEGREE, Gaussians, Mode
+from gscompress.gaussians import MAX_SH_DEGREE, ColourSpace, Gaussians, Mode
 
 __all__ = ["bytes_by_attribute", "decode_container", "level_ends", "make_header"]
 
@@ -40,6 +40,7 @@ def make_header(
         "levels": list(levels),
         "sh_degree": coded.sh_degree,
         "mode": coded.mode,
+        "colour_space": coded.colour_space,
         "config": config.to_dict(),
         "provenance": {
             "gscompress": gscompress.__version__,
@@ -90,7 +91,10 @@ def decode_container(container: Container, level: int | None = None) -> Gaussian
     decoded = Decoded(
         count=levels[-1],
         sh_degree=_integer(header, "sh_degree", MAX_SH_DEGREE, where),
-        mode=_mode(header, where),
+        mode=cast(Mode, _one_of(get_args(Mode), header, "mode", where)),
+        colour_space=cast(
+            ColourSpace, _one_of(get_args(ColourSpace), header, "colour_space", where)
+        ),
         levels=levels,
     )
     codecs, coder = _components(header, where)
@@ -127,12 +131,11 @@ def _integer(header: Mapping[str, Any], key: str, limit: int, where: str) -> int
     return value
 
 
-def _mode(header: Mapping[str, Any], where: str) -> Mode:
-    mode = header.get("mode")
-    for known in get_args(Mode):
-        if mode == known:
-            return cast(Mode, known)
-    raise CorruptFileError(where, "header, 'mode'", found=mode, expected=get_args(Mode))
+def _one_of(known: tuple[str, ...], header: Mapping[str, Any], key: str, where: str) -> str:
+    value = header.get(key)
+    if not isinstance(value, str) or value not in known:
+        raise CorruptFileError(where, f"header, {key!r}", found=value, expected=known)
+    return value
 
 
 def _components(header: Mapping[str, Any], where: str) -> tuple[dict[str, Any], Any]:

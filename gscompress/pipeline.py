@@ -19,7 +19,7 @@ from gscompress.format import bytes_by_attribute, decode_container
 from gscompress.gaussians import Array, Gaussians
 from gscompress.importance.scores import look
 from gscompress.io.atomic import atomic_write, refuse_existing
-from gscompress.rate import Encoder, make_goal
+from gscompress.rate import Encoder, allocate, make_goal
 from gscompress.stages import STAGES
 from gscompress.stages.base import Context, StageResult
 
@@ -139,7 +139,8 @@ def compress(
         seconds = time.perf_counter() - begun
         ctx.log.append(StageResult(STAGES.id_of(stage), before, len(changed), seconds))
     guidance = look(changed, config.attributes, ctx)
-    encoded, rate = goal.reach(config, Encoder(scene, changed, guidance), ctx)
+    encoder = Encoder(scene, changed, guidance)
+    encoded, rate = goal.reach(allocate(config, encoder, ctx), encoder, ctx)
     seconds = time.perf_counter() - started
     return Result(encoded.container, _summary(scene, encoded.container, ctx, rate, seconds))
 

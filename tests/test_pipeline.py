@@ -32,10 +32,11 @@ def demo() -> Gaussians:
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("mode", ["default", "mip"])
 def test_round_trip(preset, mode):
-    scene = make_scene(400, 2, mode=mode)
+    scene = make_scene(400, 2, mode=mode).replace(colour_space="linear")
     result = gs.compress(scene, preset)
     back = gs.decompress(result.to_bytes())
     assert (len(back), back.sh_degree, back.mode) == (400, 2, mode)
+    assert back.colour_space == "linear"
     assert digest(back) == digest(result.decoded())
     summary = result.summary
     assert summary["output_bytes"] == len(result.to_bytes())
@@ -182,6 +183,7 @@ def test_values_that_cannot_be_coded_are_refused():
         ({"gaussians": True}, "gaussians"),
         ({"sh_degree": 9}, "sh_degree"),
         ({"mode": "3dgs"}, "mode"),
+        ({"colour_space": 3}, "colour_space"),
         ({"config": None}, "config"),
         ({"config": {"attributes": {}, "entropy": {}}}, "config"),
     ],

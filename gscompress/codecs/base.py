@@ -13,7 +13,7 @@ from gscompress import _native
 from gscompress.codecs.exact_math import powers
 from gscompress.codecs.streams import StreamReader, StreamWriter, level_slices
 from gscompress.entropy.base import Side
-from gscompress.gaussians import Array, Gaussians, Mode
+from gscompress.gaussians import Array, ColourSpace, Gaussians, Mode
 
 __all__ = ["Codec", "Decoded", "StreamReader", "StreamWriter"]
 
@@ -29,6 +29,7 @@ class Decoded:
         count: Number of Gaussians N.
         sh_degree: Degree of the spherical harmonics.
         mode: Rasterization that the scene was trained for.
+        colour_space: What the rendered colours are.
         attributes: The decoded groups so far, by name; exactly what the decoder will give.
         classes: Importance class of each Gaussian, 0..15; the neutral 8 until they are decoded.
         octaves: How many octaves of importance a class spans.
@@ -43,6 +44,7 @@ class Decoded:
     classes: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))  # [N]
     octaves: int = 1
     levels: tuple[int, ...] = ()
+    colour_space: ColourSpace = "srgb"
 
     def __post_init__(self) -> None:
         self.levels = self.levels or (self.count,)
@@ -88,7 +90,7 @@ class Decoded:
 
     def scene(self) -> Gaussians:
         """The whole decoded scene, once every group is there."""
-        return Gaussians(**self.attributes, mode=self.mode, colour_space="srgb")
+        return Gaussians(**self.attributes, mode=self.mode, colour_space=self.colour_space)
 
 
 class Codec(Protocol):

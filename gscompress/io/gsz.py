@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,8 +9,6 @@ from gscompress.container import MAGIC
 from gscompress.gaussians import Gaussians
 
 __all__ = ["GszFormat"]
-
-_log = logging.getLogger(__name__)
 
 
 class GszFormat:
@@ -34,6 +31,4 @@ class GszFormat:
         """Compress a scene with the preset ``fast``."""
         from gscompress.pipeline import compress
 
-        if scene.colour_space != "srgb":
-            _log.warning("%s: a .gsz cannot say that colours are %s", path, scene.colour_space)
         compress(scene, "fast").save(path, overwrite=True)

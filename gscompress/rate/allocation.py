@@ -1,0 +1,163 @@
+"""How fine each attribute of this scene deserves to be: equal gains for the last byte of each.
+
+Steps that suit one scene waste bytes on another. So the encoder measures, for each group of
+attributes, how many bytes and how much squared error of the images a change of its steps by itself
+makes, and moves the steps so that a byte gains the same wherever it is spent, at about the size
+that the configuration had: the Lagrangian condition of Y. Shoham and A. Gersho, "Efficient bit
+allocation for an arbitrary set of quantizers" (1988). What was found is in the file's header.
+"""
+
+from __future__ import annotations
+
+import logging
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gscompress.cameras import Camera
+from gscompress.codecs.quantize import rounded
+from gscompress.config import Config
+from gscompress.gaussians import Gaussians
+from gscompress.importance import pick_views
+from gscompress.rate.encoder import Encoded, Encoder
+from gscompress.stages.base import Context
+
+__all__ = ["Slope", "allocate", "shares_of_steps"]
+
+log = logging.getLogger(__name__)
+
+_TRIAL = 1.5
+"""Factor by which steps are widened to see what comes of it."""
+
+_NARROWEST, _WIDEST = 0.4, 2.5
+"""How far steps are moved at most: what was measured holds nearby."""
+
+
+@dataclass(frozen=True)
+class Slope:
+    """What the steps of one group do.
+
+    Attributes:
+        octave_bytes: Bytes saved when they double.
+        error: Mean squared error of the images that they make; it grows with their square.
+    """
+
+    octave_bytes: float
+    error: float
+
+
+def allocate(config: Config, encoder: Encoder, ctx: Context) -> Config:
+    """The configuration with steps that suit the scene, where ``config.allocate`` asks for it.
+
+    Args:
+        config: Where to start from. ``allocate`` says from how many training cameras to judge.
+        encoder: Encodes the scene.
+        ctx: Gives cameras and renderer.
+    """
+    if config.allocate == 0 or len(encoder.scene) == 0:
+        return config
+    measure = _Measure(pick_views(ctx.cameras, config.allocate), encoder.scene, ctx)
+    groups = _groups(config)
+    told = ctx.step("allocate")
+    base = encoder.encode(config)
+    before = measure.error(base)
+    slopes = []
+    for number, widen in enumerate(groups.values(), 1):
+        trial = encoder.encode(widen(config, _TRIAL))
+        octaves = np.log2(_TRIAL)
+        slopes.append(
+            Slope(
+                octave_bytes=(base.size - trial.size) / octaves,
+                error=(measure.error(trial) - before) / (_TRIAL**2 - 1),
+            )
+        )
+        if told is not None:
+            told(number, len(groups))
+    found = config
+    for widen, factor in zip(groups.values(), shares_of_steps(slopes), strict=True):
+        found = widen(found, factor)
+    after = encoder.encode(found)
+    # What widening all steps of the configuration would make of a difference in size.
+    octave_bytes = sum(slope.octave_bytes for slope in slopes)
+    allowed = before * 4.0 ** ((base.size - after.size) / octave_bytes) if octave_bytes > 0 else 0
+    better = measure.error(after) < allowed
+    log.info("allocation: %s, %s", dict(zip(groups, slopes, strict=True)), better)
+    return found if better else config
+
+
+def shares_of_steps(slopes: Sequence[Slope]) -> list[float]:
+    """Factors of the steps at which the last byte of each group gains the same.
+
+    Bytes are -b log2(m) and the error is e m^2 in the factor m: a byte gains the same where
+    e m^2 / b is the same. Together the factors leave the bytes as they are.
+    """
+    b = np.array([max(slope.octave_bytes, 0.0) for slope in slopes])
+    e = np.array([max(slope.error, 1e-30) for slope in slopes])
+    wanted = np.sqrt(np.maximum(b, 1e-30) / e)
+
+    def factors(scale: float) -> np.ndarray:
+        moved = np.clip(wanted * scale, _NARROWEST, _WIDEST)
+        return np.where(b > 0, moved, 1.0)
+
+    low, high = _NARROWEST / wanted.max(), _WIDEST / wanted.min()
+    for _ in range(60):
+        middle = float(np.sqrt(low * high))
+        saved = float(np.sum(b * np.log2(factors(middle))))
+        low, high = (low, middle) if saved > 0 else (middle, high)
+    return [float(f) for f in factors(low)]
+
+
+class _Measure:
+    """Mean squared error of decoded scenes against what is encoded."""
+
+    def __init__(self, cameras: Sequence[Camera], scene: Gaussians, ctx: Context) -> None:
+        self._cameras = cameras
+        self._renderer = ctx.renderer
+        self._images = [ctx.renderer.render(scene, camera).image for camera in cameras]
+
+    def error(self, encoded: Encoded) -> float:
+        """Mean over the views."""
+        scene = encoded.decoded
+        errors = [
+            np.mean(np.square(self._renderer.render(scene, camera).image - image))
+            for camera, image in zip(self._cameras, self._images, strict=True)
+        ]
+        return float(np.mean(errors))
+
+
+Widen = Callable[[Config, float], Config]
+
+
+def _groups(config: Config) -> dict[str, Widen]:
+    """What can be widened by itself, and how. Positions move in whole bits: they stay."""
+    groups: dict[str, Widen] = {
+        group: _widener(group) for group in ("opacities", "scales", "quats")
+    }
+    if hasattr(config.attributes["sh"], "sh_step"):
+        groups |= {"sh0": _sh_widener("step"), "shN": _sh_widener("sh_step")}
+    else:
+        groups["sh"] = _widener("sh")
+    return groups
+
+
+def _widener(group: str) -> Widen:
+    def widen(config: Config, factor: float) -> Config:
+        return _with(config, group, config.attributes[group].scaled(factor))
+
+    return widen
+
+
+def _sh_widener(field: str) -> Widen:
+    def widen(config: Config, factor: float) -> Config:
+        codec = config.attributes["sh"]
+        step = rounded(getattr(codec, field) * factor)
+        return _with(config, "sh", replace(codec, **{field: step}))  # type: ignore[type-var]
+
+    return widen
+
+
+def _with(config: Config, group: str, codec: object) -> Config:
+    attributes = types.MappingProxyType({**config.attributes, group: codec})
+    return replace(config, attributes=attributes)  # type: ignore[arg-type]
