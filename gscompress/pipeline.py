@@ -140,7 +140,9 @@ def compress(
         ctx.log.append(StageResult(STAGES.id_of(stage), before, len(changed), seconds))
     guidance = look(changed, config.attributes, ctx)
     encoder = Encoder(scene, changed, guidance)
-    encoded, rate = goal.reach(allocate(config, encoder, ctx), encoder, ctx)
+    if max_error is None:  # else the bounds decide
+        config = allocate(config, encoder, ctx)
+    encoded, rate = goal.reach(config, encoder, ctx)
     seconds = time.perf_counter() - started
     return Result(encoded.container, _summary(scene, encoded.container, ctx, rate, seconds))
 
