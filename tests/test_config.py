@@ -202,8 +202,8 @@ def test_component_errors(table: object, expected: str) -> None:
         (
             "[entropy]",
             "[entropi]",
-            "x.toml: found unknown field 'entropi', expected one of levels, stages, attributes, "
-            "entropy. "
+            "x.toml: found unknown field 'entropi', expected one of levels, allocate, stages, "
+            "attributes, entropy. "
             "Did you mean 'entropy'?",
         ),
         (

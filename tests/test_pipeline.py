@@ -146,6 +146,8 @@ def test_only_the_given_cameras_are_looked_from(monkeypatch):
     seen = []
 
     class Spy:
+        name = "spy"
+
         def scores(self, scene, cameras, progress=None, *, removal=True):
             seen.extend(camera.name for camera in cameras)
             ones = np.ones(len(scene), np.float32)
@@ -153,7 +155,8 @@ def test_only_the_given_cameras_are_looked_from(monkeypatch):
 
     module = importlib.import_module("gscompress.render")  # gs.render is the function
     monkeypatch.setattr(module, "get_renderer", lambda device: Spy())
-    gs.compress(scene, "balanced", cameras=cameras[:7])
+    config = load_config("balanced", ["allocate=0"])
+    gs.compress(scene, config, cameras=cameras[:7])
     assert seen == [camera.name for camera in cameras[:7]]
     seen.clear()
     gs.compress(scene, "fast", cameras=cameras[:7])

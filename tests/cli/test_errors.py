@@ -133,8 +133,8 @@ CASES: dict[str, tuple[str, int, str]] = {
     "an unknown format": (
         "convert scene.ply scene.xyz",
         1,
-        "Error: scene.xyz: found the ending '.xyz', expected one of .compressed.ply, .gsz, .ply, "
-        ".sog, .splat, .spz, meta.json. "
+        "Error: scene.xyz: found the ending '.xyz', expected one of .compressed.ply, .glb, .gltf, "
+        ".gsz, .ksplat, .ply, .sog, .splat, .spz, .usd, .usda, .usdc, .usdz, meta.json. "
         "Name the file by its format.",
     ),
     "more SH than there is": (

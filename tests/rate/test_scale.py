@@ -34,12 +34,12 @@ def test_size_grows_and_errors_shrink_with_the_octaves() -> None:
 
 def test_an_octave_halves_steps() -> None:
     finer = scaled(load_config("balanced"), 1).to_dict()["attributes"]
-    assert finer["sh"]["step"] == 0.0125
-    assert finer["sh"]["sh_step"] == 0.04
+    assert finer["sh"]["step"] == 0.01375
+    assert finer["sh"]["sh_step"] == 0.044
     assert finer["sh"]["chroma"] == 2
-    assert finer["scales"]["step"] == 0.05
-    assert finer["quats"]["step"] == 0.008
-    assert finer["opacities"]["levels"] == 112
+    assert finer["scales"]["step"] == 0.055
+    assert finer["quats"]["step"] == 0.0088
+    assert finer["opacities"]["levels"] == 102
     assert finer["means"]["bits"] == 17
     assert finer["importance"] == load_config("balanced").to_dict()["attributes"]["importance"]
 

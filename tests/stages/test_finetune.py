@@ -233,7 +233,8 @@ class TestQuantizer:
         prepared = quantizer.prepare(context.scene)
         offsets = quantizer.offsets(prepared)
         assert set(offsets) == set(ATTRIBUTES)
-        config = dataclasses.replace(load_config(preset), levels=())  # which only change the order
+        # Levels only change the order; the quantizer knows the steps as configured.
+        config = dataclasses.replace(load_config(preset), levels=(), allocate=0)
         file = compress(prepared, config, cameras=context.cameras, device="cpu").decoded()
         order = context.attributes["means"].order(prepared.means)  # type: ignore[index]
         for name in ATTRIBUTES:
