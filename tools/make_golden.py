@@ -3,8 +3,9 @@
 
     python tools/make_golden.py
 
-A golden file is a small scene as this version compresses it; tests/golden/digests.txt says what it
-decodes to. Later versions must decode it to the same bits (tests/test_pipeline.py).
+A golden file is a small scene as this version compresses it, without stages;
+tests/golden/digests.txt says what it decodes to. Later versions must decode it to the same bits
+(tests/test_pipeline.py).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import gscompress as gs  # noqa: E402
-from gscompress.config import preset_names  # noqa: E402
+from gscompress.config import load_config, preset_names  # noqa: E402
 from tests.checks import digest, make_scene  # noqa: E402
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -28,7 +29,7 @@ def main() -> None:
         path = GOLDEN / f"{preset}.gsz"
         if path.exists():
             continue
-        gs.compress(scene, preset, device="cpu").save(path)
+        gs.compress(scene, load_config(preset, stages="none"), device="cpu").save(path)
         with (GOLDEN / "digests.txt").open("a") as file:
             file.write(f"{path.name} {digest(gs.decompress(path))}\n")
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size} bytes")

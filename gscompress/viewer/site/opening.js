@@ -15,7 +15,9 @@ export async function openInWorker(source, onLevel) {
     worker.onerror = (event) => reject(new Error(event.message ?? "a worker failed"));
   });
   try {
-    await Promise.race([opened, feeder.feed(worker, source.bytes).then(() => opened)]);
+    const feeding = feeder.feed(worker, source.bytes);
+    await Promise.race([opened, feeding.then(() => opened)]);
+    await feeding; // to its very end: a download that is broken off counts as failed
   } finally {
     feeder.cancel();
     worker.terminate();
