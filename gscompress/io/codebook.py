@@ -129,7 +129,7 @@ def even_codebook(values: Array, step: float, size: int) -> Array:  # [up to siz
             low, high = (middle, high) if short else (low, middle)
         tail = even + np.cumsum(high**powers)
         outer = step * np.concatenate([np.arange(1, even + 1), tail])
-    return np.concatenate([-outer[::-1], [0], outer]).astype(np.float32)
+    return np.asarray(np.concatenate([-outer[::-1], [0], outer]), dtype=np.float32)
 
 
 def palette_codebook(

@@ -265,7 +265,7 @@ def _read_means(files: SogFiles) -> Array:  # [N, 3]
     first, last = np.array(means.mins), np.array(means.maxs)
     with np.errstate(over="ignore", invalid="ignore"):
         logs = first * (1 - shares) + last * shares
-        return np.copysign(np.expm1(np.abs(logs)), logs).astype(np.float32)
+        return np.asarray(np.copysign(np.expm1(np.abs(logs)), logs), dtype=np.float32)
 
 
 def _read_quats(files: SogFiles) -> Array:  # [N, 4]

@@ -213,7 +213,7 @@ def _decode_quats(version: int, data: Bytes) -> Array:  # [N, 4] wxyz
     if version < 3:
         xyz = data.reshape(-1, 3) / 127.5 - 1
         w = np.sqrt(np.maximum(0, 1 - np.sum(xyz * xyz, axis=1, keepdims=True)))
-        return np.concatenate([w, xyz], axis=1).astype(np.float32)
+        return np.asarray(np.concatenate([w, xyz], axis=1), dtype=np.float32)
     packed = data.view("<u4")
     fields = (packed[:, None] >> np.array([20, 10, 0], np.uint32)) & np.uint32(0x3FF)
     others = (fields & np.uint32(0x1FF)) / 511.0

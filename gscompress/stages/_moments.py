@@ -117,7 +117,8 @@ class Pairs:
         shape = np.maximum(error, 0) / np.maximum(both, 1e-300)
         effects = scores.removal_effect.astype(np.float64)
         shape_cost = shape * (effects[self.first] + effects[self.second])
-        return shape_cost + colour_costs(self.scene, self.first, self.second, scores)
+        colour = colour_costs(self.scene, self.first, self.second, scores)
+        return np.asarray(shape_cost + colour, dtype=np.float64)
 
 
 def colour_costs(

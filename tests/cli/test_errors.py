@@ -52,7 +52,7 @@ CASES: dict[str, tuple[str, int, str]] = {
         "scene.ply --preset balansed",
         1,
         "Error: preset 'balansed': found no such preset, expected one of balanced, fast, "
-        "lossless, quality. Did you mean 'balanced'?",
+        "lightgaussian, lossless, quality, small. Did you mean 'balanced'?",
     ),
     "two goals": (
         "scene.ply --target-size 5MB --quality 50",

@@ -39,8 +39,7 @@ std::array<float, kWindow> make_window() {
 const std::array<float, kWindow> kWeights = make_window();
 
 // Weighted sums of taps that lie `stride` floats apart. The window is symmetric.
-GSC_WIDE void blur(const float* __restrict in, size_t stride, size_t count,
-                   float* __restrict out) {
+GSC_WIDE void blur(const float* __restrict in, size_t stride, size_t count, float* __restrict out) {
   const std::array<float, kWindow>& window = kWeights;
   const float w0 = window[0], w1 = window[1], w2 = window[2], w3 = window[3], w4 = window[4],
               w5 = window[5];
@@ -111,8 +110,8 @@ class Similarity {
     const float* x = pictures_.image + i * full;
     const float* y = pictures_.target + i * full;
     for (size_t j = 0; j < full; ++j) {
-      gradient[j] += weight * (scratch.mean[j] + 2 * x[j] * scratch.square[j] +
-                               y[j] * scratch.product[j]);
+      gradient[j] +=
+          weight * (scratch.mean[j] + 2 * x[j] * scratch.square[j] + y[j] * scratch.product[j]);
     }
   }
 
@@ -162,8 +161,8 @@ class Similarity {
       const float square = -value * scale * light, product = 2 * luminance * scale;
       by_square[j] = square;
       by_product[j] = product;
-      by_mean[j] = 2 * (y * structure - x * value * contrast) * scale - y * product -
-                   2 * x * square;
+      by_mean[j] =
+          2 * (y * structure - x * value * contrast) * scale - y * product - 2 * x * square;
       out[j] = value;
     }
   }

@@ -20,8 +20,7 @@ constexpr size_t kLanes = 8;     // running sums, so that the loop can be vector
 #endif
 
 // Updates the moments of some values; the sum of the denominators.
-GSC_WIDE double average(const AdamRows& state, size_t begin, size_t end, float beta1,
-                        float beta2) {
+GSC_WIDE double average(const AdamRows& state, size_t begin, size_t end, float beta1, float beta2) {
   float* __restrict first = state.first;
   float* __restrict second = state.second;
   const float* __restrict gradients = state.gradients;
@@ -60,8 +59,7 @@ void adam_step(const AdamRows& state, float beta1, float beta2, float epsilon, f
   const auto each = [&](const auto& work) {
     raster::parallel_each(threads, static_cast<int>(blocks), [&](int b) {
       const size_t block = static_cast<size_t>(b), begin = block * kBlock;
-      work(block, begin * state.columns,
-           std::min(begin + kBlock, state.rows) * state.columns);
+      work(block, begin * state.columns, std::min(begin + kBlock, state.rows) * state.columns);
     });
   };
   std::vector<double> sums(blocks);

@@ -26,17 +26,17 @@ void step(Rows<float> values, Rows<const float> gradients, Rows<float> first, Ro
   if (rates.shape(0) != columns) throw std::invalid_argument("rates: expected one per column");
   if (threads < 1 || threads > 1024) throw std::invalid_argument("threads: expected 1 to 1024");
   nb::gil_scoped_release release;
-  adam_step({values.data(), first.data(), second.data(), gradients.data(), rates.data(), rows,
-             columns},
-            beta1, beta2, epsilon, damping, threads);
+  adam_step(
+      {values.data(), first.data(), second.data(), gradients.data(), rates.data(), rows, columns},
+      beta1, beta2, epsilon, damping, threads);
 }
 
 }  // namespace
 
 void bind_optimise(nb::module_& m) {
   m.def("adam_step", &step, nb::arg("values"), nb::arg("gradients"), nb::arg("first"),
-        nb::arg("second"), nb::arg("rates"), nb::arg("beta1"), nb::arg("beta2"),
-        nb::arg("epsilon"), nb::arg("damping"), nb::arg("threads"));
+        nb::arg("second"), nb::arg("rates"), nb::arg("beta1"), nb::arg("beta2"), nb::arg("epsilon"),
+        nb::arg("damping"), nb::arg("threads"));
 }
 
 }  // namespace gscompress
