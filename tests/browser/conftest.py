@@ -47,13 +47,18 @@ class Watched:
     def watch(self) -> None:
         """Start the record."""
         self.page.on("request", self._on_request)
-        self.page.on("requestfailed", lambda request: self.errors.append(f"failed: {request.url}"))
+        self.page.on("requestfailed", self._on_failure)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", self._on_console)
 
     def _on_request(self, request: Any) -> None:
         if urlsplit(request.url).scheme not in ("data", "blob"):
             self.requests.append(request.url)
+
+    def _on_failure(self, request: Any) -> None:
+        # Chromium reports a download as aborted where a worker that read it to its end is gone.
+        if request.failure != "net::ERR_ABORTED":
+            self.errors.append(f"failed: {request.url}: {request.failure}")
 
     def _on_console(self, message: Any) -> None:
         if message.type == "error":

@@ -18,8 +18,10 @@ export async function openInWorker(source, onLevel) {
     const feeding = feeder.feed(worker, source.bytes);
     await Promise.race([opened, feeding.then(() => opened)]);
     await feeding; // to its very end: a download that is broken off counts as failed
-  } finally {
+  } catch (error) {
     feeder.cancel();
+    throw error;
+  } finally {
     worker.terminate();
   }
 }
