@@ -16,7 +16,7 @@ from gscompress.stream.segment import Segment, Turnover
 from gscompress.stream.slots import FRACTION, Slots
 from gscompress.stream.transform import MAX_LENGTH, SCALE_BITS, basis
 
-__all__ = ["GroupDecoder", "Track", "births_of", "decode_key"]
+__all__ = ["GroupDecoder", "Track", "decode_key", "phase_of"]
 
 Integers = NDArray[np.int32]
 
@@ -38,20 +38,6 @@ def decode_key(data: bytes, where: str = "key frame") -> Gaussians:
     return scene.select(morton_order(scene.means))
 
 
-def births_of(data: bytes, like: Gaussians, where: str) -> Gaussians:
-    """Gaussians that are born: a key frame of their own, of the kind of the clip.
-
-    Raises:
-        CorruptFileError: It is damaged, or of another degree.
-    """
-    born = decode_key(data, f"{where}: births")
-    if born.sh_degree != like.sh_degree:
-        raise CorruptFileError(
-            f"{where}: births", "sh_degree", found=born.sh_degree, expected=like.sh_degree
-        )
-    return born.replace(mode=like.mode, colour_space=like.colour_space)
-
-
 class Track:
     """Slots and the coder that goes along with them: the state that both sides share.
 
@@ -71,14 +57,16 @@ class Track:
         other.slots, other.coder = self.slots.copy(), self.coder.copy()
         return other
 
-    def turn_over(self, deaths: NDArray[np.int64], born: Gaussians | None) -> None:
-        """Empty some slots, and append those that are born."""
-        self.slots.retire(deaths)
-        self.coder.retire(deaths.astype(np.int32))
-        if born is not None and len(born):
-            first = len(self.slots)
-            self.slots.append(born)
-            references = references_of(born.means) + np.int32(first)
+    def turn_over(self, turnover: Turnover) -> None:
+        """Empty some slots, and append copies of others."""
+        parents, first = turnover.parents, len(self.slots)
+        self.slots.append(parents)
+        self.slots.retire(turnover.deaths)
+        self.coder.retire(turnover.deaths.astype(np.int32))
+        if len(parents):
+            before = np.arange(first - 1, first - 1 + len(parents))
+            before[0] = parents[0]
+            references = np.stack([parents, before], axis=1).astype(np.int32)
             self.coder.append(references, classes_of(self.slots.octaves[first:]))
 
     def follow(self, coefficients: list[tuple[Integers, Integers]]) -> Iterator[None]:
@@ -192,17 +180,13 @@ def _latent(track: Track, segment: Segment, where: str) -> Iterator[None]:
 
 
 def _turn_over(track: Track, data: bytes, where: str) -> None:
-    slots = track.slots
     try:
-        turnover = Turnover.from_bytes(data, len(slots))
+        turnover = Turnover.from_bytes(data, track.slots.alive)
     except ValueError as error:
         raise CorruptFileError(where, "births and deaths", found=str(error)) from error
-    if not slots.alive[turnover.deaths].all():
-        raise CorruptFileError(where, "deaths", found="a slot that is empty already")
-    born = births_of(turnover.births, slots.key, where) if turnover.births else None
-    if born is not None and len(slots) + len(born) > _MAX_SLOTS:
+    if len(track.slots) + len(turnover.parents) > _MAX_SLOTS:
         raise CorruptFileError(where, "births", found="more slots than there may be")
-    track.turn_over(turnover.deaths, born)
+    track.turn_over(turnover)
 
 
 _DECODERS = {"residual": _residual, "trajectory": _trajectory, "latent": _latent}

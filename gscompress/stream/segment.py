@@ -44,37 +44,39 @@ class Turnover:
     """Who dies and who is born at a frame.
 
     Attributes:
-        deaths: Slots that are empty from now on, ascending.
-        births: A scene as a .gsz file, or nothing; its Gaussians get the next slots.
+        deaths: Slots that are empty from now on; ascending.
+        parents: For each Gaussian that is born, which gets the next slot, the slot that it starts
+            as a copy of; ascending.
     """
 
     deaths: NDArray[np.int64]  # [D]
-    births: bytes = b""
+    parents: NDArray[np.int64]  # [B]
 
     def to_bytes(self) -> bytes:
-        """The count of deaths, their distances as variable-length integers, the births."""
-        gaps = np.diff(self.deaths, prepend=-1)
-        return b"".join(_varint(int(x)) for x in [len(gaps), *gaps]) + self.births
+        """The deaths and the parents, each as their count and their distances."""
+        gaps = np.diff(self.deaths, prepend=-1), np.diff(self.parents, prepend=0)
+        return b"".join(_varint(int(x)) for one in gaps for x in (len(one), *one))
 
     @classmethod
-    def from_bytes(cls, data: bytes, slots: int) -> Turnover:
+    def from_bytes(cls, data: bytes, alive: NDArray[np.bool_]) -> Turnover:
         """Read what ``to_bytes`` wrote.
 
+        Args:
+            data: The bytes.
+            alive: Which slots hold a Gaussian before [N].
+
         Raises:
-            ValueError: The bytes make no sense for so many slots.
+            ValueError: The bytes make no sense for these slots.
         """
-        count, at = _read_varint(data, 0)
-        if count > slots:
-            raise ValueError(f"{count} deaths of {slots} slots")
-        deaths = np.empty(count, np.int64)
-        slot = -1
-        for k in range(count):
-            gap, at = _read_varint(data, at)
-            slot += gap
-            if gap == 0 or slot >= slots:
-                raise ValueError(f"the death of slot {slot} of {slots}")
-            deaths[k] = slot
-        return cls(deaths, data[at:])
+        deaths, at = _read_slots(data, 0, len(alive), first=-1)
+        parents, at = _read_slots(data, at, len(alive), first=0)
+        if at != len(data):
+            raise ValueError(f"{len(data) - at} bytes too many")
+        if (np.diff(deaths) == 0).any() or (deaths < 0).any():
+            raise ValueError("one that dies twice")
+        if not (alive[deaths].all() and alive[parents].all()):
+            raise ValueError("a slot that is empty")
+        return cls(deaths, parents)
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,3 +225,19 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
         if data[at + k] < 128:
             return value, at + k + 1
     raise ValueError("an integer without an end")
+
+
+def _read_slots(data: bytes, at: int, slots: int, *, first: int) -> tuple[NDArray[np.int64], int]:
+    """Ascending slots from their count and their distances, the first one from ``first``."""
+    count, at = _read_varint(data, at)
+    if count > len(data) - at:
+        raise ValueError(f"{count} slots in {len(data) - at} bytes")
+    out = np.empty(count, np.int64)
+    slot = first
+    for k in range(count):
+        gap, at = _read_varint(data, at)
+        slot += gap
+        if slot >= slots:
+            raise ValueError(f"slot {slot} of {slots}")
+        out[k] = slot
+    return out, at

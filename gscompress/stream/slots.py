@@ -72,9 +72,10 @@ class Slots:
         self.steps = steps
         self.octaves = octaves_of(self._key, steps.visible)
 
-    def append(self, born: Gaussians) -> None:
-        """Give new Gaussians the next slots."""
+    def append(self, parents: NDArray[np.int64]) -> None:
+        """Give the next slots to copies of what is in these."""
         present = self._everything()
+        born = present.select(parents)
         self._key = _joined(self._key, born)
         self._now = {
             name: np.concatenate([getattr(present, name), getattr(born, name)])
