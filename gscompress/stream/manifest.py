@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bisect
 import builtins
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from gscompress.files import StrPath, read_input
 from gscompress.gaussians import ColourSpace, Mode
 from gscompress.io.atomic import atomic_write
 
-__all__ = ["MANIFEST", "Group", "Kind", "Manifest", "Segment"]
+__all__ = ["MANIFEST", "MAX_BYTES", "Group", "Kind", "Manifest", "Segment", "file_state"]
 
 MANIFEST = "manifest.json"
 FORMAT = "gscompress clip"
@@ -162,6 +163,13 @@ class Manifest:
         for group in self.groups:
             yield from group.segments
 
+    def segments_from(self, group: int, index: int = 0) -> Iterator[tuple[int, int, Segment]]:
+        """Segments from one on, each behind the indices of its group and in its group."""
+        for number in range(group, len(self.groups)):
+            segments = self.groups[number].segments
+            for place in range(index if number == group else 0, len(segments)):
+                yield number, place, segments[place]
+
     def group_index(self, frame: int) -> int:
         """The index of the group that holds a frame.
 
@@ -285,6 +293,15 @@ class Manifest:
             _agree(where, f"{place}.frames", group.frames, frame - group.first)
         if frame > MAX_FRAMES:
             raise CorruptFileError(where, "frames", found=frame, expected=f"{MAX_FRAMES} at most")
+
+
+def file_state(path: StrPath) -> tuple[int, ...]:
+    """What changes when a file is written or replaced; empty where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ()
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _check_segment(segment: Segment, where: str, place: str, first: int, is_key: bool) -> None:
