@@ -1,1 +1,4 @@
-"""Dynamic scenes: frames as residuals of key frames, delivered as a manifest and segments."""
+"""Sequences of frames: key frames and residual segments, listed in a manifest.
+
+Importing this costs nothing; what is needed is imported from its module.
+"""
