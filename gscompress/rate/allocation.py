@@ -19,9 +19,9 @@ import numpy as np
 from gscompress.cameras import Camera
 from gscompress.codecs.quantize import rounded
 from gscompress.config import Config
-from gscompress.gaussians import Gaussians
 from gscompress.importance import pick_views
-from gscompress.rate.encoder import Encoded, Encoder
+from gscompress.rate.encoder import Encoder
+from gscompress.rate.sample import Views
 from gscompress.stages.base import Context
 
 __all__ = ["Slope", "allocate", "shares_of_steps"]
@@ -31,8 +31,14 @@ log = logging.getLogger(__name__)
 _TRIAL = 1.5
 """Factor by which steps are widened to see what comes of it."""
 
+_SAMPLE = 20_000
+"""So many Gaussians tell as much about the steps as all: views differ by more than parts do."""
+
 _NARROWEST, _WIDEST = 0.4, 2.5
 """How far steps are moved at most: what was measured holds nearby."""
+
+_LEAST = 1e-30
+"""Squared errors below it are none."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Slope:
 
     Attributes:
         octave_bytes: Bytes saved when they double.
-        error: Mean squared error of the images that they make; it grows with their square.
+        error: Squared error of the images that they make, in any unit; it grows with their square.
     """
 
     octave_bytes: float
@@ -51,6 +57,9 @@ class Slope:
 def allocate(config: Config, encoder: Encoder, ctx: Context) -> Config:
     """The configuration with steps that suit the scene, where ``config.allocate`` asks for it.
 
+    All is tried on a part of the scene. Errors are relative to those that the configuration makes
+    at the same view, so that all views count alike, as they do in a mean PSNR.
+
     Args:
         config: Where to start from. ``allocate`` says from how many training cameras to judge.
         encoder: Encodes the scene.
@@ -58,31 +67,31 @@ def allocate(config: Config, encoder: Encoder, ctx: Context) -> Config:
     """
     if config.allocate == 0 or len(encoder.scene) == 0:
         return config
-    measure = _Measure(pick_views(ctx.cameras, config.allocate), encoder.scene, ctx)
+    arranged, part = encoder.part(config, _SAMPLE)
+    views = Views(arranged, part.rows, _judging(config, ctx), ctx.renderer)
     groups = _groups(config)
+    base = part.code(config)
+    before = np.maximum(views.put(base.values).errors(), _LEAST)
     told = ctx.step("allocate")
-    base = encoder.encode(config)
-    before = measure.error(base)
     slopes = []
-    for number, widen in enumerate(groups.values(), 1):
-        trial = encoder.encode(widen(config, _TRIAL))
-        octaves = np.log2(_TRIAL)
-        slopes.append(
-            Slope(
-                octave_bytes=(base.size - trial.size) / octaves,
-                error=(measure.error(trial) - before) / (_TRIAL**2 - 1),
-            )
-        )
+    for number, (name, widen) in enumerate(groups.items(), 1):
+        group = name if name in base.bytes else "sh"
+        size, values = base.trial(group, widen(config, _TRIAL))
+        error = np.mean(views.put({group: values}).errors() / before - 1) / (_TRIAL**2 - 1)
+        slopes.append(Slope((base.bytes[group] - size) / np.log2(_TRIAL), float(error)))
+        views.put({group: base.values[group]})
         if told is not None:
             told(number, len(groups))
     found = config
     for widen, factor in zip(groups.values(), shares_of_steps(slopes), strict=True):
         found = widen(found, factor)
-    after = encoder.encode(found)
+    after = part.code(found)
     # What widening all steps of the configuration would make of a difference in size.
     octave_bytes = sum(slope.octave_bytes for slope in slopes)
-    allowed = before * 4.0 ** ((base.size - after.size) / octave_bytes) if octave_bytes > 0 else 0
-    better = measure.error(after) < allowed
+    saved = sum(base.bytes.values()) - sum(after.bytes.values())
+    allowed = 2 * saved / octave_bytes if octave_bytes > 0 else -np.inf
+    ratios = np.maximum(views.put(after.values).errors(), _LEAST) / before
+    better = bool(np.mean(np.log2(ratios)) < allowed)
     log.info("allocation: %s, %s", dict(zip(groups, slopes, strict=True)), better)
     return found if better else config
 
@@ -109,22 +118,11 @@ def shares_of_steps(slopes: Sequence[Slope]) -> list[float]:
     return [float(f) for f in factors(low)]
 
 
-class _Measure:
-    """Mean squared error of decoded scenes against what is encoded."""
-
-    def __init__(self, cameras: Sequence[Camera], scene: Gaussians, ctx: Context) -> None:
-        self._cameras = cameras
-        self._renderer = ctx.renderer
-        self._images = [ctx.renderer.render(scene, camera).image for camera in cameras]
-
-    def error(self, encoded: Encoded) -> float:
-        """Mean over the views."""
-        scene = encoded.decoded
-        errors = [
-            np.mean(np.square(self._renderer.render(scene, camera).image - image))
-            for camera, image in zip(self._cameras, self._images, strict=True)
-        ]
-        return float(np.mean(errors))
+def _judging(config: Config, ctx: Context) -> Sequence[Camera]:
+    """Views for which the harmonics were not chosen, where there are enough of them."""
+    known = set(map(id, pick_views(ctx.cameras, getattr(config.attributes["sh"], "views", 0))))
+    others = [camera for camera in ctx.cameras if id(camera) not in known]
+    return pick_views(others if len(others) >= config.allocate else ctx.cameras, config.allocate)
 
 
 Widen = Callable[[Config, float], Config]
