@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import logging
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gscompress.cameras import Camera
 from gscompress.codecs.quantize import rounded
+from gscompress.codecs.scene import GROUPS
 from gscompress.config import Config
+from gscompress.gaussians import Array
 from gscompress.importance import pick_views
 from gscompress.rate.encoder import Encoder
 from gscompress.rate.sample import Views
@@ -67,33 +70,69 @@ def allocate(config: Config, encoder: Encoder, ctx: Context) -> Config:
     """
     if config.allocate == 0 or len(encoder.scene) == 0:
         return config
-    arranged, part = encoder.part(config, _SAMPLE)
-    views = Views(arranged, part.rows, _judging(config, ctx), ctx.renderer)
+    trials = _Trials(config, encoder, ctx)
     groups = _groups(config)
-    base = part.code(config)
-    before = np.maximum(views.put(base.values).errors(), _LEAST)
     told = ctx.step("allocate")
     slopes = []
     for number, (name, widen) in enumerate(groups.items(), 1):
-        group = name if name in base.bytes else "sh"
-        size, values = base.trial(group, widen(config, _TRIAL))
-        error = np.mean(views.put({group: values}).errors() / before - 1) / (_TRIAL**2 - 1)
-        slopes.append(Slope((base.bytes[group] - size) / np.log2(_TRIAL), float(error)))
-        views.put({group: base.values[group]})
+        slopes.append(trials.slope(name if name in GROUPS else "sh", widen(config, _TRIAL)))
         if told is not None:
             told(number, len(groups))
-    found = config
-    for widen, factor in zip(groups.values(), shares_of_steps(slopes), strict=True):
-        found = widen(found, factor)
-    after = part.code(found)
-    # What widening all steps of the configuration would make of a difference in size.
+    factors = shares_of_steps(slopes)
+    found = _widened(config, groups.values(), factors)
     octave_bytes = sum(slope.octave_bytes for slope in slopes)
-    saved = sum(base.bytes.values()) - sum(after.bytes.values())
-    allowed = 2 * saved / octave_bytes if octave_bytes > 0 else -np.inf
-    ratios = np.maximum(views.put(after.values).errors(), _LEAST) / before
-    better = bool(np.mean(np.log2(ratios)) < allowed)
-    log.info("allocation: %s, %s", dict(zip(groups, slopes, strict=True)), better)
-    return found if better else config
+    if octave_bytes <= 0:
+        return config
+    # Widening all steps of the configuration by so many octaves would save as much as is saved.
+    octaves, change = trials.compare(found, octave_bytes)
+    log.info("allocation: %s, %s", dict(zip(groups, slopes, strict=True)), change - 2 * octaves)
+    if not change < 2 * octaves:
+        return config
+    # Bytes do not follow the logarithm of steps exactly: what is missing comes from all of them.
+    return _widened(config, groups.values(), [factor * 2**-octaves for factor in factors])
+
+
+class _Trials:
+    """Codes a part of the scene in other steps, and looks at what comes of it.
+
+    A group's error is that of images in which all else is as it came. Against images in which all
+    is coded it would be lost in the noise: what the others' errors and its own make together is
+    nothing on the average, but large.
+    """
+
+    def __init__(self, config: Config, encoder: Encoder, ctx: Context) -> None:
+        arranged, self._part = encoder.part(config, _SAMPLE)
+        self._views = Views(arranged, self._part.rows, _judging(config, ctx), ctx.renderer)
+        self._base = self._part.code(config)
+        self._before = np.maximum(self._errors(self._base.values), _LEAST)
+        self._known: dict[str, float] = {}
+
+    def slope(self, group: str, config: Config) -> Slope:
+        """What steps do that are ``_TRIAL`` times as wide in ``config``."""
+        size, values = self._base.trial(group, config)
+        error = self._relative({group: values}) / _TRIAL**2
+        if group == "sh":  # not all of its steps change, and its errors are no mere rounding
+            if group not in self._known:
+                self._known[group] = self._relative({group: self._base.values[group]})
+            error = (error * _TRIAL**2 - self._known[group]) / (_TRIAL**2 - 1)
+        return Slope((self._base.bytes[group] - size) / np.log2(_TRIAL), error)
+
+    def compare(self, config: Config, octave_bytes: float) -> tuple[float, float]:
+        """Octaves by which bytes and mean squared errors fall and rise under ``config``."""
+        coded = self._part.code(config)
+        saved = sum(self._base.bytes.values()) - sum(coded.bytes.values())
+        ratios = np.maximum(self._errors(coded.values), _LEAST) / self._before
+        return saved / octave_bytes, float(np.mean(np.log2(ratios)))
+
+    def _relative(self, values: Mapping[str, Array]) -> float:
+        return float(np.mean(self._errors(values) / self._before))
+
+    def _errors(self, values: Mapping[str, Array]) -> NDArray[np.float64]:
+        """Of each view, with ``values`` in place of what came."""
+        came = {group: getattr(self._part.scene, GROUPS[group]) for group in values}
+        errors = self._views.put(values).errors()
+        self._views.put(came)
+        return errors
 
 
 def shares_of_steps(slopes: Sequence[Slope]) -> list[float]:
@@ -116,6 +155,12 @@ def shares_of_steps(slopes: Sequence[Slope]) -> list[float]:
         saved = float(np.sum(b * np.log2(factors(middle))))
         low, high = (low, middle) if saved > 0 else (middle, high)
     return [float(f) for f in factors(low)]
+
+
+def _widened(config: Config, groups: Iterable[Widen], factors: Sequence[float]) -> Config:
+    for widen, factor in zip(groups, factors, strict=True):
+        config = widen(config, factor)
+    return config
 
 
 def _judging(config: Config, ctx: Context) -> Sequence[Camera]:

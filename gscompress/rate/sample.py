@@ -19,7 +19,7 @@ from gscompress.codecs.base import Decoded, StreamReader, StreamWriter
 from gscompress.codecs.guidance import Guidance
 from gscompress.codecs.scene import GROUPS, WAVES, encode_group
 from gscompress.config import Config
-from gscompress.gaussians import ATTRIBUTES, Array, Gaussians
+from gscompress.gaussians import Array, Gaussians
 from gscompress.render.base import Renderer
 
 __all__ = ["Coded", "Part", "Views", "blocks"]
