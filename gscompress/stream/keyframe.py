@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +21,10 @@ from gscompress.stream.settings import Settings
 
 __all__ = ["KeyFrame", "encode_key"]
 
-_HEADROOM = 2.0
-"""By how many dB a key frame is better than a target: what it lacks the next frames lack too."""
+_HEADROOM = 6.0
+_HEADROOM_PER_OCTAVE = 1.5
+"""By how many dB a key frame is better than a target, at most and per doubling of the frames of a
+group: what it lacks all of them lack too, until they are sent it."""
 _MAX_SHARE = 0.6
 """Of the bytes of a group."""
 _AS_CONFIGURED = 60.0
@@ -72,7 +75,8 @@ def _goal(settings: Settings) -> Goal:
     if settings.max_error is not None:
         return make_goal(max_error=settings.max_error)
     if settings.target_psnr is not None:
-        return make_goal(target_psnr=settings.target_psnr + _HEADROOM)
+        headroom = min(_HEADROOM, _HEADROOM_PER_OCTAVE * math.log2(settings.gop))
+        return make_goal(target_psnr=settings.target_psnr + headroom)
     if settings.quality != _AS_CONFIGURED:
         return make_goal(quality=settings.quality)
     return make_goal()
