@@ -85,11 +85,18 @@ def allocate(config: Config, encoder: Encoder, ctx: Context) -> Config:
         return config
     # Widening all steps of the configuration by so many octaves would save as much as is saved.
     octaves, change = trials.compare(found, octave_bytes)
-    log.info("allocation: %s, %s", dict(zip(groups, slopes, strict=True)), change - 2 * octaves)
-    if not change < 2 * octaves:
+    gains = 2 * octaves - change, _promised(slopes, factors)
+    log.info("allocation: %s, gains %s", dict(zip(groups, slopes, strict=True)), gains)
+    if not sum(gains) > 0:
         return config
     # Bytes do not follow the logarithm of steps exactly: what is missing comes from all of them.
     return _widened(config, groups.values(), [factor * 2**-octaves for factor in factors])
+
+
+def _promised(slopes: Sequence[Slope], factors: Sequence[float]) -> float:
+    """Octaves of squared error to be gained if slopes, of errors relative to all, hold."""
+    moved = sum(s.error * (f**2 - 1) for s, f in zip(slopes, factors, strict=True))
+    return float(-np.log2(max(1 + moved, _LEAST)))
 
 
 class _Trials:

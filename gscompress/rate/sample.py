@@ -22,7 +22,9 @@ from gscompress.config import Config
 from gscompress.gaussians import Array, Gaussians
 from gscompress.render.base import Renderer
 
-__all__ = ["Coded", "Part", "Views", "blocks"]
+__all__ = ["Coded", "Part", "Views", "blocks", "grid_of"]
+
+_CELLS = 2**20 - 1
 
 BLOCK = 512
 """Neighbours in coding order that are taken together, so that they still predict each other."""
@@ -109,6 +111,13 @@ def blocks(levels: Sequence[int], count: int) -> tuple[NDArray[np.intp], tuple[i
         kept.append(begin + np.flatnonzero(taken))
         ends.append(sum(map(len, kept)))
     return np.concatenate(kept), tuple(ends)
+
+
+def grid_of(means: Array) -> NDArray[np.uint32]:  # [N, 3] -> [N, 3]
+    """Cells of positions, fine enough to tell who is near."""
+    low = means.min(axis=0)
+    extent = float((means.max(axis=0) - low).max()) or 1.0
+    return np.asarray((means - low) * (_CELLS / extent), dtype=np.uint32)
 
 
 class Views:
