@@ -49,11 +49,11 @@ class Writer:
         for _ in range(frames - 1):
             self.add_residual()
 
-    def add_residual(self) -> None:
+    def add_residual(self, scale: float = 3.0) -> None:
         slots = self.track.slots
         rng = np.random.default_rng(len(self.frames))
         shape = (len(slots), slots.layout.channels)
-        values = rng.normal(0, 3, shape).astype(np.float32)  # in steps
+        values = rng.normal(0, scale, shape).astype(np.float32)  # in steps
         weights = np.ones(shape, np.float32)
         coded, moved, changes = self.track.coder.encode(values, weights, 0.0, 0)
         slots.move(moved, changes * np.int32(FRACTION))
