@@ -1,0 +1,1 @@
+"""Dynamic scenes: frames coded as what changes from one to the next."""
