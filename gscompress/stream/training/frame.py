@@ -73,7 +73,7 @@ def train_frame(
         motion = find_motion(previous, before, now, renderer, settings.motion)
         extent = camera_extent(now.cameras)
         threads = getattr(renderer, "threads", 1)
-        model = LatentModel(previous, motion.difference, settings, extent, threads)
+        model = LatentModel(previous, motion, settings, extent, threads)
         learn(model, previous, now, motion, renderer, settings, progress)
         return model.frame()
 
@@ -95,7 +95,7 @@ def learn(
     value = 0.0
     for step in range(settings.steps):
         view = _view(step, len(now), settings.seed)
-        attributes = model.values(_noise(step, len(previous), settings, motion.difference))
+        attributes = model.values(_noise(step, motion.active, settings))
         image = _render(attributes, renderer, now, view, antialiased=is_antialiased(previous))
         picture = now.picture(view)
         if step < settings.motion.masked * settings.steps:
@@ -112,12 +112,12 @@ def learn(
     log.info("%d steps, loss %.5f, %.1f s", settings.steps, value, time.monotonic() - began)
 
 
-def _noise(step: int, count: int, settings: QueenSettings, like: Tensor) -> Tensor | None:
+def _noise(step: int, active: Tensor, settings: QueenSettings) -> Tensor | None:
     gates = settings.gate
     if gates is None or step >= (1 - gates.settle) * settings.steps:
         return None
-    noise = logistic_noise(count, (settings.seed, 0x9A7E, step // gates.resample))
-    return noise.to(like.device)
+    noise = logistic_noise(len(active), (settings.seed, 0x9A7E, step // gates.resample))
+    return noise.to(active.device)
 
 
 def _view(step: int, count: int, seed: int) -> int:

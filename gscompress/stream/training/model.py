@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gscompress.gaussians import ATTRIBUTES, Gaussians
 from gscompress.stages.parameters import Parameters
 from gscompress.stream.latent import LATENT_GROUPS, LatentFrame, width_of
 from gscompress.stream.training.gates import expected_open, first_log_alpha, gate
-from gscompress.stream.training.settings import QueenSettings
+from gscompress.stream.training.motion import Motion
+from gscompress.stream.training.settings import LatentSettings, QueenSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["LatentModel", "straight_round"]
+
+_PLACES = {"sh0": ("sh", 0), "shN": ("sh", 1)}
+"""Attribute and first row of the groups that are parts of one."""
 
 
 def straight_round(values: Tensor) -> Tensor:
@@ -28,7 +33,7 @@ class LatentModel:
 
     Args:
         previous: The decoded frame before.
-        motion: Viewspace gradient difference of each Gaussian [N].
+        motion: What moved.
         settings: How it is learned.
         extent: Of the cameras, in world units.
         threads: Of the native core.
@@ -37,7 +42,7 @@ class LatentModel:
     def __init__(
         self,
         previous: Gaussians,
-        motion: Tensor,
+        motion: Motion,
         settings: QueenSettings,
         extent: float,
         threads: int = 1,
@@ -45,23 +50,24 @@ class LatentModel:
         import torch
 
         self._previous, self._settings = previous, settings
-        self._extent, self._device = extent, motion.device
+        self._extent = extent
+        device = motion.difference.device
+        self._active = motion.active
         self._base = {
-            name: torch.from_numpy(getattr(previous, name).copy()).to(motion.device)
+            name: torch.from_numpy(getattr(previous, name).copy()).to(device)
             for name in ATTRIBUTES
         }
-        count = len(previous)
-        rows = {"moves": torch.zeros(count, 3, device=motion.device)}
+        count = len(motion.active)
+        rows = {"moves": torch.zeros(count, 3, device=device)}
         shared: dict[str, Tensor] = {}
         rng = np.random.default_rng([settings.seed, 0xDEC0DE])
         for group in self._groups():
             latents = settings.latents[group]
-            shape = (latents.dims, width_of(previous, group))
-            decoder = (latents.step * rng.normal(size=shape)).astype(np.float32)
-            rows[f"latents_{group}"] = torch.zeros(count, latents.dims, device=motion.device)
-            shared[f"decoder_{group}"] = torch.from_numpy(decoder).to(motion.device)
+            decoder = _first_decoder(latents, width_of(previous, group), rng)
+            rows[f"latents_{group}"] = torch.zeros(count, latents.dims, device=device)
+            shared[f"decoder_{group}"] = torch.from_numpy(decoder).to(device)
         if settings.gate is not None:
-            shared["gates"] = first_log_alpha(motion, settings.gate)
+            shared["gates"] = first_log_alpha(motion.difference, settings.gate)[motion.active]
         self._rows = Parameters(rows, damping=settings.damping, threads=threads)
         self._shared = Parameters(shared, threads=threads)
 
@@ -72,16 +78,16 @@ class LatentModel:
     def values(self, noise: Tensor | None = None) -> dict[str, Tensor]:
         """The attributes now; without ``noise`` gates are what they will be in the end."""
         now = dict(self._base)
-        now["means"] = self._base["means"] + self._moves(noise)
+        now["means"] = now["means"].index_add(0, self._active, self._moves(noise))
         for group in self._groups():
             latents = self._rows.values[f"latents_{group}"]
             change = straight_round(latents) @ self._shared.values[f"decoder_{group}"]
-            if group == "sh0":
-                now["sh"] = _plus(now["sh"], change[:, None], 0)
-            elif group == "shN":
-                now["sh"] = _plus(now["sh"], change.view(len(change), -1, 3), 1)
-            else:
-                now[group] = now[group] + change.view(now[group].shape)
+            name, first = _PLACES.get(group, (group, 0))
+            shape = self._base[name].shape
+            if name == "sh":
+                change = change.view(len(change), -1, 3)
+                change = _padded(change, first, shape[1] - first - change.shape[1])
+            now[name] = now[name].index_add(0, self._active, change.view(-1, *shape[1:]))
         return now
 
     def _moves(self, noise: Tensor | None) -> Tensor:  # [N, 3]
@@ -91,11 +97,15 @@ class LatentModel:
         return gate(self._shared.values["gates"], settings, noise)[:, None] * moves
 
     def penalty(self) -> Tensor | None:
-        """What is added to the loss: the price of open gates."""
-        settings = self._settings.gate
-        if settings is None:
-            return None
-        return settings.penalty * expected_open(self._shared.values["gates"], settings).mean()
+        """What is added to the loss: the prices of latents and of open gates."""
+        settings, price = self._settings, None
+        if settings.sparsity > 0 and self._groups():
+            sums = [self._rows.values[f"latents_{group}"].abs().sum() for group in self._groups()]
+            price = settings.sparsity / len(self._previous) * sum(sums[1:], sums[0])
+        if settings.gate is not None:
+            opened = expected_open(self._shared.values["gates"], settings.gate).mean()
+            price = settings.gate.penalty * opened + (0 if price is None else price)
+        return price
 
     def update(self, factor: float) -> None:
         """One step along the gradients, at rates of ``factor`` times the first ones."""
@@ -105,8 +115,10 @@ class LatentModel:
         by_entry: dict[str, float | Tensor] = {}
         for group in self._groups():
             latents = settings.latents[group]
-            # All dimensions move at once, each in a random direction of about this length.
-            by_row[f"latents_{group}"] = factor * rates[group] / (latents.step * latents.dims)
+            width = width_of(self._previous, group)
+            # By Adam all L dimensions move at once, and all d of an attribute would.
+            speed = rates[group] * min(1.0, width / latents.dims) ** 0.5
+            by_row[f"latents_{group}"] = factor * speed / latents.step
             by_entry[f"decoder_{group}"] = factor * settings.decoder_rate * latents.step
         if settings.gate is not None:
             by_entry["gates"] = settings.gate.rate
@@ -121,27 +133,38 @@ class LatentModel:
         step = self._settings.move_step * self._extent
         way = _numpy(self._moves(None)).astype(np.float64)
         moves = np.rint(way / step).astype(np.int32)
-        moved = np.flatnonzero(moves.any(axis=1)).astype(np.int32)
-        groups = self._groups()
+        moving = moves.any(axis=1)
+        active = _numpy(self._active)
         return LatentFrame(
-            latents={
-                group: _numpy(self._rows.values[f"latents_{group}"].round()).astype(np.int32)
-                for group in groups
-            },
-            decoders={group: _numpy(self._shared.values[f"decoder_{group}"]) for group in groups},
-            moved=moved,
-            moves=moves[moved],
+            latents={group: self._integers(group) for group in self._groups()},
+            decoders={g: _numpy(self._shared.values[f"decoder_{g}"]) for g in self._groups()},
+            moved=active[moving],
+            moves=moves[moving],
             move_step=step,
             parents=np.zeros(0, np.int32),
         )
 
+    def _integers(self, group: str) -> NDArray[np.int32]:  # [N, L]
+        learned = _numpy(self._rows.values[f"latents_{group}"].round())
+        latents = np.zeros((len(self._previous), learned.shape[1]), np.int32)
+        latents[_numpy(self._active)] = learned
+        return latents
 
-def _plus(sh: Tensor, change: Tensor, first: int) -> Tensor:
-    """The harmonics with ``change`` added from term ``first`` on."""
+
+def _first_decoder(
+    latents: LatentSettings, width: int, rng: np.random.Generator
+) -> NDArray[np.float32]:  # [L, d]
+    """Rows of length ``step`` in random directions, as different as so many can be."""
+    longer = max(latents.dims, width)
+    rows = np.linalg.qr(rng.normal(size=(longer, longer)))[0][: latents.dims, :width]
+    return (latents.step * rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _padded(change: Tensor, before: int, after: int) -> Tensor:  # [A, k, 3]
+    """The same with zeros for the harmonics before and after."""
     import torch
 
-    last = first + change.shape[1]
-    return torch.cat([sh[:, :first], sh[:, first:last] + change, sh[:, last:]], dim=1)
+    return torch.nn.functional.pad(change, (0, 0, before, after))
 
 
 def _numpy(values: Tensor) -> np.ndarray:  # type: ignore[type-arg]

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from numpy.typing import NDArray
+
+from gscompress.cameras import Camera
 from gscompress.gaussians import Gaussians
+from gscompress.pseudo_views import camera_extent
 from gscompress.render.base import Renderer, is_antialiased
 from gscompress.stages.targets import Targets, torch_device
 from gscompress.stream.training.settings import MotionSettings
@@ -16,7 +20,7 @@ from gscompress.stream.training.settings import MotionSettings
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Motion", "find_motion", "pixel_masks", "viewspace_difference"]
+__all__ = ["Motion", "find_motion", "near_cameras", "pixel_masks", "viewspace_difference"]
 
 Progress = Callable[[int, int], None]
 
@@ -28,10 +32,13 @@ class Motion:
     Attributes:
         difference: Viewspace gradient difference of each Gaussian; see `viewspace_difference`.
         masks: Per view, the pixels that dynamic Gaussians cover: bool [H, W].
+        active: Gaussians that are learned, ascending; all others stay as they are: nothing moved
+            where they are, or a camera is too near to them (see `near_cameras`).
     """
 
     difference: Tensor  # [N]
     masks: Sequence[Tensor]
+    active: Tensor  # [A]
 
 
 def find_motion(
@@ -43,8 +50,27 @@ def find_motion(
     progress: Progress | None = None,
 ) -> Motion:
     """What moved from the pictures ``before``, which ``scene`` was fitted to, to those of ``now``."""
+    import torch
+
     difference = viewspace_difference(scene, before, now, renderer, progress)
-    return Motion(difference, pixel_masks(scene, difference, now, renderer, settings))
+    masks = pixel_masks(scene, difference, now, renderer, settings)
+    near = torch.from_numpy(near_cameras(scene, now.cameras, settings.near))
+    active = (difference > settings.still) & ~near.to(difference.device)
+    return Motion(difference, masks, active.nonzero()[:, 0])
+
+
+def near_cameras(scene: Gaussians, cameras: Sequence[Camera], share: float) -> NDArray[np.bool_]:
+    """Gaussians right before or behind a camera: nearer than a share of the cameras' extent.
+
+    A camera does not see what is behind its near plane, and cannot object when the others push it
+    there; one step over, the same Gaussian covers all it sees.
+    """
+    centres = np.array([camera.position for camera in cameras])
+    radius = share * camera_extent(cameras)
+    near = np.zeros(len(scene), bool)
+    for centre in centres:
+        near |= np.square(scene.means - centre).sum(axis=1) < radius * radius
+    return near
 
 
 def viewspace_difference(

@@ -80,12 +80,16 @@ class MotionSettings:
         alpha: A pixel is dynamic where the dynamic Gaussians alone are this opaque.
         dilation: Dynamic pixels grow by this share of the image's longer side (48 px at 1352).
         masked: Share of the steps, the first ones, that look at dynamic pixels only.
+        still: A Gaussian up to this stays as it is.
+        near: So does one nearer to a camera than this share of the cameras' extent.
     """
 
     dynamic: float = 1e-3
     alpha: float = 0.5
     dilation: float = 0.0355
     masked: float = 0.3
+    still: float = 3e-5
+    near: float = 0.05
 
 
 def _default_latents() -> dict[str, LatentSettings]:
@@ -109,6 +113,8 @@ class QueenSettings:
         motion: What counts as moving.
         rates: Learning rates of the attributes; latents move at rates that change their attribute
             about as fast.
+        sparsity: Weight of the mean over the Gaussians of the sum of |l| in the loss; a latent that
+            does less for the pictures goes back to 0. QUEEN has none.
         decoder_rate: Learning rate of the decoders, as a share of their step.
         last_rate: Last learning rates, as a share of the first.
         damping: Of Adam, see `gscompress.stages.parameters.Parameters`.
@@ -124,6 +130,7 @@ class QueenSettings:
     gate: GateSettings | None = GateSettings()
     motion: MotionSettings = MotionSettings()
     rates: Rates = Rates(means=3e-4)
+    sparsity: float = 0.0
     decoder_rate: float = 0.01
     last_rate: float = 0.1
     damping: float = 0.5
