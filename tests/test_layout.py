@@ -18,7 +18,9 @@ BASE = {"gaussians", "cameras", "errors", "registry", "files", "extent"}
 """What is below everything else. ``files``, ``extent``: shared by their neighbours."""
 
 LAYERS = [
-    BASE | {"camera_files", "colmap", "virtual_cameras", "pseudo_views", "photos", "_open3d"},
+    BASE
+    | {"camera_files", "colmap", "virtual_cameras", "pseudo_views", "photos"}
+    | {"_open3d", "_serving"},
     {"io", "render", "metrics", "entropy", "codecs", "importance", "stages"},
     {"container", "_chunk_index", "_header_json", "config", "_components", "_overrides", "format"},
     {"rate", "pipeline", "report", "stream", "batch", "cleaning", "desktop"},

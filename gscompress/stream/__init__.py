@@ -1,1 +1,4 @@
-"""Dynamic scenes: frames coded as what changes from one to the next."""
+"""Sequences of frames: key frames and residual segments, listed in a manifest.
+
+Importing this costs nothing; what is needed is imported from its module.
+"""
