@@ -16,6 +16,7 @@ from gscompress import _native
 from gscompress.gaussians import Array, Gaussians
 
 __all__ = [
+    "EVEN",
     "GROUPS",
     "Layout",
     "Steps",
@@ -34,6 +35,9 @@ _MAX_DIM = 5.0
 """Octaves by which positions of faint Gaussians are coarser at most."""
 _MAX_SLENDER = 4.0
 """Octaves by which rotations of long Gaussians are finer at most."""
+
+EVEN = -1000.0
+"""As visibility: the same steps for all, to bound errors."""
 
 COARSEST = (np.inf, 0.125, 0.25, 0.5, 0.25, 0.25)
 """The largest step of each group: what is hardly seen now may be seen later, and an error of more
@@ -101,7 +105,8 @@ class Steps:
     Attributes:
         by_group: The step of each group of `GROUPS` at octave 0; positions in world units,
             rotations in units of 2 radians, the others in their own; 0 for one without channels.
-        visible: log2 of opacity times the root of the area at which the octave is 0.
+        visible: log2 of opacity times the root of the area at which the octave is 0; `EVEN`: the
+            octaves of all Gaussians are 0.
     """
 
     by_group: tuple[float, ...]
@@ -110,7 +115,7 @@ class Steps:
     def of(self, group: int, octaves: NDArray[np.int8]) -> NDArray[np.float64]:  # [M, 3] -> [M]
         """The steps of a group for Gaussians of some octaves."""
         steps = np.ldexp(self.by_group[group], octaves[:, min(group, 2)].astype(np.int32))
-        return np.minimum(steps, COARSEST[group])
+        return steps if self.visible <= EVEN else np.minimum(steps, COARSEST[group])
 
 
 def octaves_of(scene: Gaussians, visible: float) -> NDArray[np.int8]:  # [N, 3]
@@ -120,6 +125,8 @@ def octaves_of(scene: Gaussians, visible: float) -> NDArray[np.int8]:  # [N, 3]
     Gaussian is, an error of its position only the fainter it is, and that of its rotation the less,
     the rounder it is.
     """
+    if visible <= EVEN:
+        return np.zeros((len(scene), 3), np.int8)
     log_scales = np.sort(scene.log_scales.astype(np.float64), axis=1)
     log_opacity = np.minimum(scene.opacity_logits.astype(np.float64), 0.0)
     seen = ((log_scales[:, 2] + log_scales[:, 1]) * 0.5 + log_opacity) * _BITS_PER_UNIT

@@ -90,7 +90,8 @@ class Receiver:
             self._source, Patience(timeout, deadline), self._buffer.stop, self.statistics.transfer
         )
         self._lock = threading.Lock()  # for what both threads count
-        self._lost: dict[int, GscompressError] = {}  # by group: what is missing of it
+        self._lost: dict[int, int] = {}  # by group: from which frame on it cannot be decoded
+        self._first_error: GscompressError | None = None
         self._manifest: Manifest | None = None
         self._began: float | None = None
         self._thread = threading.Thread(target=self._download, name="receiver", daemon=True)
@@ -122,8 +123,8 @@ class Receiver:
                             yield number, frame
                 finally:
                     self._buffer.release(arrival.segment.bytes)
-            if self._lost and not self.statistics.frames_decoded:
-                raise next(iter(self._lost.values()))
+            if self._first_error is not None and not self.statistics.frames_decoded:
+                raise self._first_error
         finally:
             self.close()
 
@@ -168,7 +169,7 @@ class Receiver:
         self, decoder: SegmentDecoder, arrival: _Arrival
     ) -> Iterator[tuple[int, Gaussians]]:
         segment, number = arrival.segment, arrival.segment.first
-        if arrival.group in self._lost:
+        if number >= self._lost.get(arrival.group, number + 1):
             self._skip(number, segment)
             return
         name = self._source.name(segment.url)
@@ -178,8 +179,7 @@ class Receiver:
             try:
                 frame = next(frames, None)
             except CorruptFileError as error:
-                self._lose(arrival.group, error)
-                self._skip(number, segment)
+                self._lose(arrival.group, number, segment, error)
                 return
             if frame is None:
                 return
@@ -195,13 +195,15 @@ class Receiver:
 
     # Either thread
 
-    def _lose(self, group: int, error: GscompressError) -> None:
-        """Name what is wrong; the rest of its group cannot be decoded."""
+    def _lose(self, group: int, number: int, segment: Segment, error: GscompressError) -> None:
+        """Name what is wrong with a segment; from a frame of it on its group cannot be decoded."""
         _log.warning("%s; going on with the next key frame", error)
         with self._lock:
-            self._lost.setdefault(group, error)
+            self._lost[group] = min(number, self._lost.get(group, number))
+            self._first_error = self._first_error or error
             if len(self.statistics.problems) < _MAX_PROBLEMS:
                 self.statistics.problems.append(str(error))
+        self._skip(number, segment)
 
     def _skip(self, begin: int, segment: Segment) -> None:
         """Count the frames of a segment, from one on, that were wanted."""
@@ -259,8 +261,7 @@ class Receiver:
             data = self._transfer.segment(segment)
         except (CorruptFileError, Refused) as error:
             self._buffer.release(segment.bytes)
-            self._lose(group, error)
-            self._skip(segment.first, segment)
+            self._lose(group, segment.first, segment, error)
             return
         self._buffer.put(_Arrival(manifest, group, segment, data))
 

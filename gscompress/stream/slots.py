@@ -68,13 +68,13 @@ class Slots:
     def rebase(self, steps: Steps) -> None:
         """Go on from the present values with other steps."""
         if self._sums.any():
-            self._set_key(self._everything())
+            self._set_key(self.everything())
         self.steps = steps
         self.octaves = octaves_of(self._key, steps.visible)
 
     def append(self, parents: NDArray[np.int64]) -> None:
         """Give the next slots to copies of what is in these."""
-        present = self._everything()
+        present = self.everything()
         born = present.select(parents)
         self._key = _joined(self._key, born)
         self._now = {
@@ -94,8 +94,8 @@ class Slots:
     def scene(self) -> Gaussians:
         """The Gaussians there are, in slot order."""
         if self.alive.all():
-            return self._everything()
-        return self._everything().select(self.alive)
+            return self.everything()
+        return self.everything().select(self.alive)
 
     def move(self, slots: Integers, changes: Integers) -> None:
         """Add changes [M, C], in units, to the sums of different slots [M]."""
@@ -140,7 +140,8 @@ class Slots:
             out[:, channels] = self.steps.of(k, self.octaves)[:, None]
         return out
 
-    def _everything(self) -> Gaussians:
+    def everything(self) -> Gaussians:
+        """What is in all slots, the empty ones included."""
         return self._key.replace(**{name: self._now[name].copy() for name in ATTRIBUTES})
 
     def _update(self, slots: Integers) -> None:

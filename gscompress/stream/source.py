@@ -76,7 +76,7 @@ class Source(Protocol):
         ...
 
     def part(self, url: str, start: int, deadline: float) -> Part:
-        """A file of the clip from a byte on, if that can be had, or else all of it.
+        """A file of the clip from a byte on, or, if that cannot be had, all of it.
 
         Raises:
             TransferError: As `manifest`.
@@ -208,11 +208,16 @@ class HttpSource:
         if start and asked == name and version.startswith('"'):  # W/ says nothing about bytes
             headers["If-Range"] = version
         response, address = self._get(name, headers, deadline)
+        begin = _begin(response)
+        if begin not in (0, start):
+            response.close()
+            self._drop()
+            response, address = self._get(name, {}, deadline)
+            if begin := _begin(response):
+                response.close()
+                self._drop()
+                raise TransferError(name, found=f"bytes from {begin} on", expected="all of them")
         self._part_version = (name, response.getheader("ETag") or "")
-        begin = 0
-        if response.status == http.client.PARTIAL_CONTENT:
-            match = _CONTENT_RANGE.match(response.getheader("Content-Range") or "")
-            begin = int(match[1]) if match else -1
         return Part(begin, self._blocks(response, address, deadline))
 
     def close(self) -> None:
@@ -229,13 +234,18 @@ class HttpSource:
             status = response.status
             if status in (200, 206, 304):
                 return response, address
-            reason = f"{status} {response.reason}"
+            response.close()
             self._drop()
             if status in _REDIRECTS and (target := response.getheader("Location")):
                 address = urljoin(address, target)
                 continue
             kind = Refused if 400 <= status < 500 and status not in _PASSING else TransferError
-            raise kind(address, found=reason, expected="200 OK", remedy="Check the address.")
+            raise kind(
+                address,
+                found=f"{status} {response.reason}",
+                expected="200 OK",
+                remedy="Check the address.",
+            )
         raise Refused(url, found=f"more than {_MAX_REDIRECTS} redirections")
 
     def _ask(self, url: str, headers: dict[str, str], deadline: float) -> http.client.HTTPResponse:
@@ -248,7 +258,7 @@ class HttpSource:
                 try:
                     connection.request("GET", target, headers=headers)
                     return connection.getresponse()
-                except (ConnectionError, http.client.BadStatusLine):
+                except ConnectionError:
                     if not used:
                         raise
             # A connection that was kept may have ended meanwhile; that is no failure.
@@ -317,6 +327,14 @@ class HttpSource:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _begin(response: http.client.HTTPResponse) -> int:
+    """Which byte of the file an answer begins with; -1: it does not say."""
+    if response.status != http.client.PARTIAL_CONTENT:
+        return 0
+    match = _CONTENT_RANGE.match(response.getheader("Content-Range") or "")
+    return int(match[1]) if match else -1
 
 
 @contextlib.contextmanager

@@ -122,14 +122,10 @@ class Transfer:
             return
         start = len(data)
         part = self.source.part(segment.url, start, deadline)
+        if part.start == 0:
+            data.clear()
+        self.counts.resumed += part.start > 0
         with contextlib.closing(part.blocks) as blocks:
-            if part.start != start:
-                data.clear()
-                if part.start:
-                    found = f"bytes from {part.start} on"
-                    raise TransferError(self.source.name(segment.url), found=found, expected=start)
-            elif start:
-                self.counts.resumed += 1
             for block in blocks:
                 data += block
                 self.counts.bytes += len(block)
@@ -141,11 +137,13 @@ class Transfer:
     def _persist(self, attempt: Callable[[], T], deadline: float) -> T:
         pause = _FIRST_PAUSE
         while True:
+            before = self.counts.bytes
             try:
                 return attempt()
             except Refused:
                 raise
             except TransferError as error:
+                pause = pause if self.counts.bytes == before else _FIRST_PAUSE
                 if time.monotonic() + pause >= deadline:
                     raise TransferError(
                         error.where,

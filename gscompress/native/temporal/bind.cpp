@@ -74,7 +74,7 @@ class BoundTemporalCoder {
     check_phase(phase);
     const size_t total = coder_.slots() * coder_.channels();
     const auto codable = [](float x) { return std::fabs(x) <= TemporalCoder::kMaxValue; };
-    const auto weight = [](float x) { return x >= 0 && std::isfinite(x); };
+    const auto weight = [](float x) { return x >= 0; };
     if (!std::all_of(values.data(), values.data() + total, codable) ||
         !std::all_of(weights.data(), weights.data() + total, weight) || !(price >= 0)) {
       throw std::invalid_argument("values too large, or weights or price not at least 0");

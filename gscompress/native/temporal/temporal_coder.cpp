@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "../context/binary_coder.h"
 #include "../context/plane_math.h"
@@ -17,6 +18,8 @@ constexpr int kNodes = 2 + kUnaryNodes + kMantissaNodes;
 constexpr int kMaxExponent = 31;
 constexpr int kMixerSets = 8;
 constexpr uint32_t kFullShare = 4096;
+constexpr float kExact = std::numeric_limits<float>::infinity();
+constexpr float kForbidden = 1e30f;
 
 struct EncodeBit {
   BinaryEncoder& coder;
@@ -382,6 +385,7 @@ class TemporalCoder::Chooser {
 
   float distortion(size_t channel, float value) const {
     const float miss = wanted_[channel] - value;
+    if (weights_[channel] == kExact) return std::fabs(miss) <= 0.5f ? 0.0f : kForbidden;
     return weights_[channel] * miss * miss;
   }
 

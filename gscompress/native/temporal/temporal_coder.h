@@ -28,7 +28,7 @@ struct Change {
 // What an encoder would like to send, and what a bit is worth to it.
 struct Wish {
   const float* values;   // [slots, channels]
-  const float* weights;  // [slots, channels], distortion per squared unit
+  const float* weights;  // [slots, channels], distortion per squared unit; infinite: within 1/2
   float price;           // distortion per bit
 };
 
