@@ -39,7 +39,8 @@ class LatentFrame:
         moved: Gaussians that move, ascending.
         moves: How far they move, in steps.
         move_step: World units per step.
-        parents: The Gaussian before that each new one starts as; new ones follow the old.
+        parents: The Gaussian before that each new one starts as, ascending; new ones follow the
+            old.
     """
 
     latents: Mapping[str, Integers]  # [N + B, L]
@@ -71,8 +72,10 @@ class LatentFrame:
             raise _wrong("moves", self.moves.shape, f"three for each of {self.moved.shape}")
         if (np.diff(self.moved) <= 0).any() or self.moved.min(initial=0) < 0:
             raise _wrong("moved", "Gaussians out of order", "ascending numbers")
-        if self.parents.ndim != 1 or not (np.isfinite(self.move_step) and self.move_step > 0):
-            raise _wrong("move_step", self.move_step, "a length, and parents in a list")
+        if self.parents.ndim != 1 or (np.diff(self.parents) < 0).any():
+            raise _wrong("parents", "Gaussians out of order", "ascending numbers")
+        if not (np.isfinite(self.move_step) and self.move_step > 0):
+            raise _wrong("move_step", self.move_step, "more than 0")
 
     @property
     def births(self) -> int:

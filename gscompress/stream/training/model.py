@@ -54,8 +54,7 @@ class LatentModel:
         device = motion.difference.device
         self._active = motion.active
         self._base = {
-            name: torch.from_numpy(getattr(previous, name).copy()).to(device)
-            for name in ATTRIBUTES
+            name: torch.from_numpy(getattr(previous, name).copy()).to(device) for name in ATTRIBUTES
         }
         count = len(motion.active)
         rows = {"moves": torch.zeros(count, 3, device=device)}

@@ -88,7 +88,7 @@ class MotionSettings:
     alpha: float = 0.5
     dilation: float = 0.0355
     masked: float = 0.3
-    still: float = 3e-5
+    still: float = 0.0
     near: float = 0.05
 
 
