@@ -95,9 +95,9 @@ def group_of(scene: Gaussians, group: str) -> Array:  # [N, d]
 
 def width_of(scene: Gaussians, group: str) -> int:
     """Numbers per Gaussian in a latent group; 0: the scene has none of it."""
-    return {"sh0": 3, "shN": 3 * scene.sh.shape[1] - 3, "opacity_logits": 1, "quats": 4}.get(
-        group, 3
-    )
+    if group == "shN":
+        return 3 * int(scene.sh.shape[1]) - 3
+    return {"sh0": 3, "quats": 4, "log_scales": 3, "opacity_logits": 1}[group]
 
 
 def apply(previous: Gaussians, frame: LatentFrame) -> Gaussians:

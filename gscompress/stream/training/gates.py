@@ -52,7 +52,7 @@ def first_log_alpha(motion: Tensor, settings: GateSettings) -> Tensor:  # [N] ea
 
 
 def logistic_noise(count: int, seed: tuple[int, ...]) -> Tensor:  # [N]
-    """log u - log(1 - u) of uniform u; the same for the same seed, on every device."""
+    """Log u - log(1 - u) of uniform u; the same for the same seed, on every device."""
     import numpy as np
     import torch
 

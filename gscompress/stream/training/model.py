@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,7 @@ class LatentModel:
         rng = np.random.default_rng([settings.seed, 0xDEC0DE])
         for group in self._groups():
             latents = settings.latents[group]
-            decoder = _first_decoder(latents, width_of(previous, group), rng)
+            decoder = self.first_decoder(latents, width_of(previous, group), rng)
             rows[f"latents_{group}"] = torch.zeros(count, latents.dims, device=device)
             shared[f"decoder_{group}"] = torch.from_numpy(decoder).to(device)
         if settings.gate is not None:
@@ -79,15 +79,29 @@ class LatentModel:
         now = dict(self._base)
         now["means"] = now["means"].index_add(0, self._active, self._moves(noise))
         for group in self._groups():
-            latents = self._rows.values[f"latents_{group}"]
-            change = straight_round(latents) @ self._shared.values[f"decoder_{group}"]
+            latents = self.rounded(self._rows.values[f"latents_{group}"])
+            change = latents @ self._shared.values[f"decoder_{group}"]
             name, first = _PLACES.get(group, (group, 0))
             shape = self._base[name].shape
             if name == "sh":
-                change = change.view(len(change), -1, 3)
-                change = _padded(change, first, shape[1] - first - change.shape[1])
+                terms = change.shape[1] // 3
+                change = change.view(-1, terms, 3)
+                change = _padded(change, first, shape[1] - first - terms)
             now[name] = now[name].index_add(0, self._active, change.view(-1, *shape[1:]))
         return now
+
+    def rounded(self, latents: Tensor) -> Tensor:
+        """What is decoded."""
+        return straight_round(latents)
+
+    def first_decoder(
+        self, latents: LatentSettings, width: int, rng: np.random.Generator
+    ) -> NDArray[np.float32]:  # [L, d]
+        """Rows of length ``step`` in random directions, as different as so many can be."""
+        longer = max(latents.dims, width)
+        rows = np.linalg.qr(rng.normal(size=(longer, longer)))[0][: latents.dims, :width]
+        rows = latents.step * rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return np.asarray(rows, np.float32)
 
     def _moves(self, noise: Tensor | None) -> Tensor:  # [N, 3]
         moves, settings = self._rows.values["moves"], self._settings.gate
@@ -150,15 +164,6 @@ class LatentModel:
         return latents
 
 
-def _first_decoder(
-    latents: LatentSettings, width: int, rng: np.random.Generator
-) -> NDArray[np.float32]:  # [L, d]
-    """Rows of length ``step`` in random directions, as different as so many can be."""
-    longer = max(latents.dims, width)
-    rows = np.linalg.qr(rng.normal(size=(longer, longer)))[0][: latents.dims, :width]
-    return (latents.step * rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-
 def _padded(change: Tensor, before: int, after: int) -> Tensor:  # [A, k, 3]
     """The same with zeros for the harmonics before and after."""
     import torch
@@ -166,5 +171,5 @@ def _padded(change: Tensor, before: int, after: int) -> Tensor:  # [A, k, 3]
     return torch.nn.functional.pad(change, (0, 0, before, after))
 
 
-def _numpy(values: Tensor) -> np.ndarray:  # type: ignore[type-arg]
-    return values.detach().cpu().numpy().copy()
+def _numpy(values: Tensor) -> NDArray[Any]:
+    return np.array(values.detach().cpu().numpy())

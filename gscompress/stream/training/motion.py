@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from gscompress.cameras import Camera
-from gscompress.gaussians import Gaussians
+from gscompress.gaussians import Array, Gaussians
 from gscompress.pseudo_views import camera_extent
 from gscompress.render.base import Renderer, is_antialiased
 from gscompress.stages.targets import Targets, torch_device
@@ -49,7 +48,7 @@ def find_motion(
     settings: MotionSettings,
     progress: Progress | None = None,
 ) -> Motion:
-    """What moved from the pictures ``before``, which ``scene`` was fitted to, to those of ``now``."""
+    """What moved between the pictures ``before``, which ``scene`` was fitted to, and ``now``."""
     import torch
 
     difference = viewspace_difference(scene, before, now, renderer, progress)
@@ -88,15 +87,22 @@ def viewspace_difference(
     """
     import torch
 
-    values = _tensors(scene, torch_device(renderer))
-    total = torch.zeros(len(scene), device=values[0].device)
+    means, quats, scales, opacities, sh = _tensors(scene, torch_device(renderer))
+    means.requires_grad_(True)  # gsplat's probe sees a gradient only where one is wanted
+    total = torch.zeros(len(scene), device=means.device)
     for view, camera in enumerate(now.cameras):
         change = before.picture(view) - now.picture(view)
         if bool(change.any()):
-            probe = torch.zeros(len(scene), 2, device=values[0].device, requires_grad=True)
-            means = values[0].clone().requires_grad_(True)  # gsplat's probe needs a gradient to see
+            probe = torch.zeros(len(scene), 2, device=means.device, requires_grad=True)
             image, _ = renderer.rasterize(
-                means, *values[1:], camera, antialiased=is_antialiased(scene), means2d=probe
+                means,
+                quats,
+                scales,
+                opacities,
+                sh,
+                camera,
+                antialiased=is_antialiased(scene),
+                means2d=probe,
             )
             # By the image, the two squared errors differ by 2 (before - now).
             image.backward(2 * change / change.numel())  # type: ignore[no-untyped-call]
@@ -130,9 +136,17 @@ def pixel_masks(
     return masks
 
 
-def _tensors(scene: Gaussians, device: str) -> tuple[Tensor, ...]:
+def _tensors(scene: Gaussians, device: str) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Activated tensors, as renderers take them."""
     import torch
 
-    arrays = (scene.means, scene.quats, scene.scales, scene.opacities, scene.sh)
-    return tuple(torch.from_numpy(np.array(array)).to(device) for array in arrays)
+    def tensor(array: Array) -> Tensor:
+        return torch.from_numpy(array.copy()).to(device)
+
+    return (
+        tensor(scene.means),
+        tensor(scene.quats),
+        tensor(scene.scales),
+        tensor(scene.opacities),
+        tensor(scene.sh),
+    )

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ class ClipTrainer:
     folder: Path
     footage: Footage
     renderer: Renderer
-    settings: QueenSettings = QueenSettings()
+    settings: QueenSettings
     preset: StrPath | Config = "balanced"
     fps: float = 30.0
     device: str = "auto"
@@ -117,7 +118,8 @@ class ClipTrainer:
         self._scene, self._identity = scene, self._identify(scene)
         self._segments: list[Segment] = []
         self._most = 0
-        self._resume() or self._write_key()
+        if not self._resume():
+            self._write_key()
         for number in range(len(self._segments), frames):
             self._learn(number)
             self._write_manifest(complete=False)
@@ -184,10 +186,7 @@ class ClipTrainer:
             footage_targets(self.footage, t, previous, self.renderer, settings.scale)
             for t in (number - 1, number)
         )
-        told = None
-        if self.progress is not None:
-            progress = self.progress
-            told = lambda done, total: progress(f"frame {number}", done, total)  # noqa: E731
+        told = None if self.progress is None else partial(self.progress, f"frame {number}")
         frame = train_frame(previous, before, now, self.renderer, settings, told)
         data = write_segment(self._track, frame, number, self._visible)
         latents = [part.any(axis=1) for part in frame.latents.values()]

@@ -20,7 +20,7 @@ class LatentSettings:
 
     Attributes:
         dims: Latent dimensions per Gaussian, L.
-        step: Standard deviation of the first decoder's entries: about what one unit changes.
+        step: Length of each row of the first decoder: how far one unit changes the attribute.
     """
 
     dims: int
@@ -49,11 +49,11 @@ class GateSettings:
             in the end; QUEEN has none.
     """
 
-    temperature: float = 0.3
-    low: float = -0.5
-    high: float = 1.01
+    temperature: float = 0.5
+    low: float = -0.1
+    high: float = 1.1
     rate: float = 0.1
-    penalty: float = 0.01
+    penalty: float = 1e-3
     resample: int = 20
     bound: float = 1e3
     settle: float = 0.25
@@ -79,7 +79,9 @@ class MotionSettings:
         dynamic: A Gaussian is dynamic above this; per unit of the image's half sides.
         alpha: A pixel is dynamic where the dynamic Gaussians alone are this opaque.
         dilation: Dynamic pixels grow by this share of the image's longer side (48 px at 1352).
-        masked: Share of the steps, the first ones, that look at dynamic pixels only.
+        masked: Share of the steps, the first ones, in which only dynamic pixels may change: the
+            picture of the others is what the frame before shows. QUEEN leaves them out of the loss,
+            which lets what stands still go astray.
         still: A Gaussian up to this stays as it is.
         near: So does one nearer to a camera than this share of the cameras' extent.
     """
@@ -92,13 +94,17 @@ class MotionSettings:
     near: float = 0.05
 
 
+def _default_rates() -> Rates:
+    return Rates(means=6e-4, scales=1e-3, quats=1.5e-3, opacities=5e-3, sh0=4e-3, shN=4e-4)
+
+
 def _default_latents() -> dict[str, LatentSettings]:
     return {
-        "sh0": LatentSettings(8, 0.01),
-        "shN": LatentSettings(4, 0.01),
-        "quats": LatentSettings(6, 0.005),
-        "log_scales": LatentSettings(8, 0.02),
-        "opacity_logits": LatentSettings(3, 0.05),
+        "sh0": LatentSettings(3, 0.04),
+        "shN": LatentSettings(4, 0.06),
+        "quats": LatentSettings(4, 0.02),
+        "log_scales": LatentSettings(3, 0.04),
+        "opacity_logits": LatentSettings(1, 0.1),
     }
 
 
@@ -127,10 +133,10 @@ class QueenSettings:
 
     steps: int = 270
     latents: Mapping[str, LatentSettings] = field(default_factory=_default_latents)
-    gate: GateSettings | None = GateSettings()
-    motion: MotionSettings = MotionSettings()
-    rates: Rates = Rates(means=3e-4)
-    sparsity: float = 0.0
+    gate: GateSettings | None = field(default_factory=GateSettings)
+    motion: MotionSettings = field(default_factory=MotionSettings)
+    rates: Rates = field(default_factory=_default_rates)
+    sparsity: float = 1e-3
     decoder_rate: float = 0.01
     last_rate: float = 0.1
     damping: float = 0.5
