@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -53,6 +54,23 @@ class Decoded:
         # Until there are positions, the Gaussian before.
         before = np.arange(-1, self.count - 1, dtype=np.int32)
         self._neighbours = np.maximum(before, 0), np.full(self.count, 3, np.uint8)
+        self._grid: NDArray[np.uint32] | None = None
+
+    def copy(self) -> Decoded:
+        """The same state, from which one may go on in another way."""
+        other = copy.copy(self)
+        other.attributes = dict(self.attributes)
+        return other
+
+    def select(self, rows: NDArray[np.intp], levels: tuple[int, ...]) -> Decoded:
+        """What would be known had only some Gaussians been coded, with ``levels`` of their own."""
+        part = Decoded(len(rows), self.sh_degree, self.mode, levels=levels)
+        part.attributes = {name: values[rows] for name, values in self.attributes.items()}
+        part.classes, part.octaves = self.classes[rows], self.octaves
+        part.colour_space = self.colour_space
+        if self._grid is not None:
+            part.set_grid(self._grid[rows])
+        return part
 
     @property
     def side(self) -> Side:
@@ -62,6 +80,7 @@ class Decoded:
 
     def set_grid(self, grid: NDArray[np.uint32]) -> None:  # [N, 3]
         """Make the integer positions known: from now on references are near Gaussians."""
+        self._grid = grid
         references, squared = _native.nearest_before(grid, self.levels, _WINDOW)
         nearness = np.zeros(self.count, np.uint8)
         for level in level_slices(self.levels):  # each by itself: a prefix has whole levels

@@ -15,7 +15,16 @@ from gscompress.codecs.levels import split_levels
 from gscompress.codecs.parallel import in_parallel
 from gscompress.gaussians import Gaussians
 
-__all__ = ["GROUPS", "arrange", "coding_order", "decode_scene", "encode_scene"]
+__all__ = [
+    "GROUPS",
+    "WAVES",
+    "arrange",
+    "coding_order",
+    "decode_scene",
+    "encode_group",
+    "encode_scene",
+    "encode_wave",
+]
 
 GROUPS = {
     "means": "means",
@@ -26,7 +35,8 @@ GROUPS = {
 }
 """Attribute groups in coding order, as configurations name them: the field of Gaussians of each."""
 
-_WAVES = (("means",), ("opacities", "scales"), ("quats", "sh"))
+WAVES = (("means",), ("opacities", "scales"), ("quats", "sh"))
+"""Groups of a wave look only at what the waves before have decoded."""
 
 
 def arrange(
@@ -81,21 +91,44 @@ def encode_scene(
 ) -> None:
     """Write an arranged scene."""
     decoded = Decoded(len(scene), scene.sh_degree, scene.mode, levels=streams.levels)
-    for wave in _WAVES:
-        values = {}
-        for group in wave:
-            streams.group = group
-            source = getattr(scene, GROUPS[group])
-            codec = codecs[group]
-            if hasattr(codec, "encode_guided"):
-                values[GROUPS[group]] = codec.encode_guided(source, decoded, streams, guidance)
-            else:
-                values[GROUPS[group]] = codec.encode(source, decoded, streams)
-        decoded.attributes.update(values)
-        if wave != _WAVES[-1] and "importance" in codecs:
-            codec = codecs["importance"]
-            decoded.classes = codec.encode(guidance.importance, decoded, streams)
-            decoded.octaves = codec.octaves
+    for wave in WAVES:
+        encode_wave(wave, scene, guidance, codecs, decoded, streams)
+
+
+def encode_wave(
+    wave: Sequence[str],
+    scene: Gaussians,
+    guidance: Guidance,
+    codecs: Mapping[str, Any],
+    decoded: Decoded,
+    streams: StreamWriter,
+) -> None:
+    """Write the groups of one wave, and tell ``decoded`` what their decoder will know."""
+    values = {
+        GROUPS[group]: encode_group(group, scene, guidance, codecs[group], decoded, streams)
+        for group in wave
+    }
+    decoded.attributes.update(values)
+    if wave != WAVES[-1] and "importance" in codecs:
+        codec = codecs["importance"]
+        decoded.classes = codec.encode(guidance.importance, decoded, streams)
+        decoded.octaves = codec.octaves
+
+
+def encode_group(
+    group: str,
+    scene: Gaussians,
+    guidance: Guidance,
+    codec: Any,
+    decoded: Decoded,
+    streams: StreamWriter,
+) -> Any:
+    """Write one group; gives what its codec's ``encode`` gives."""
+    streams.group = group
+    values = getattr(scene, GROUPS[group])
+    if hasattr(codec, "encode_guided"):
+        return codec.encode_guided(values, decoded, streams, guidance)
+    return codec.encode(values, decoded, streams)
 
 
 def decode_scene(decoded: Decoded, codecs: Mapping[str, Any], streams: StreamReader) -> Gaussians:
@@ -104,11 +137,11 @@ def decode_scene(decoded: Decoded, codecs: Mapping[str, Any], streams: StreamRea
     Raises:
         CorruptFileError: A stream is not what an encoder would have written.
     """
-    for wave in _WAVES:
+    for wave in WAVES:
         tasks = [partial(codecs[group].decode, decoded, streams.of(group)) for group in wave]
         values = in_parallel(*tasks)
         decoded.attributes.update(zip((GROUPS[group] for group in wave), values, strict=True))
-        if wave != _WAVES[-1] and "importance" in codecs:
+        if wave != WAVES[-1] and "importance" in codecs:
             decoded.classes = codecs["importance"].decode(decoded, streams)
             decoded.octaves = codecs["importance"].octaves
     return decoded.scene()

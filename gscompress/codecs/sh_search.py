@@ -29,7 +29,7 @@ Levels = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
 others."""
 
 _SIZES = 32
-_SAMPLE = 20_000
+_SAMPLE = 8_000
 """So many Gaussians are enough to learn from."""
 
 

@@ -46,6 +46,12 @@ class StreamWriter:
         self.levels = levels
         self._chunks: list[dict[str, bytes]] = [{} for _ in levels]
 
+    def copy(self) -> StreamWriter:
+        """The same streams, to which others may be added."""
+        other = StreamWriter(self.coder, self.levels)
+        other._chunks = [dict(chunks) for chunks in self._chunks]
+        return other
+
     @property
     def chunks(self) -> dict[str, bytes]:
         """All chunks by name, level by level."""

@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import logging
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gscompress.cameras import Camera
 from gscompress.codecs.quantize import rounded
+from gscompress.codecs.scene import GROUPS
 from gscompress.config import Config
-from gscompress.gaussians import Gaussians
+from gscompress.gaussians import Array
 from gscompress.importance import pick_views
-from gscompress.rate.encoder import Encoded, Encoder
+from gscompress.rate.encoder import Encoder
+from gscompress.rate.sample import Views
 from gscompress.stages.base import Context
 
 __all__ = ["Slope", "allocate", "shares_of_steps"]
@@ -31,8 +34,14 @@ log = logging.getLogger(__name__)
 _TRIAL = 1.5
 """Factor by which steps are widened to see what comes of it."""
 
+_SAMPLE = 20_000
+"""So many Gaussians tell as much about the steps as all: views differ by more than parts do."""
+
 _NARROWEST, _WIDEST = 0.4, 2.5
 """How far steps are moved at most: what was measured holds nearby."""
+
+_LEAST = 1e-30
+"""Squared errors below it are none."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ class Slope:
 
     Attributes:
         octave_bytes: Bytes saved when they double.
-        error: Mean squared error of the images that they make; it grows with their square.
+        error: Squared error of the images that they make, in any unit; it grows with their square.
     """
 
     octave_bytes: float
@@ -51,6 +60,9 @@ class Slope:
 def allocate(config: Config, encoder: Encoder, ctx: Context) -> Config:
     """The configuration with steps that suit the scene, where ``config.allocate`` asks for it.
 
+    All is tried on a part of the scene. Errors are relative to those that the configuration makes
+    at the same view, so that all views count alike, as they do in a mean PSNR.
+
     Args:
         config: Where to start from. ``allocate`` says from how many training cameras to judge.
         encoder: Encodes the scene.
@@ -58,33 +70,69 @@ def allocate(config: Config, encoder: Encoder, ctx: Context) -> Config:
     """
     if config.allocate == 0 or len(encoder.scene) == 0:
         return config
-    measure = _Measure(pick_views(ctx.cameras, config.allocate), encoder.scene, ctx)
+    trials = _Trials(config, encoder, ctx)
     groups = _groups(config)
     told = ctx.step("allocate")
-    base = encoder.encode(config)
-    before = measure.error(base)
     slopes = []
-    for number, widen in enumerate(groups.values(), 1):
-        trial = encoder.encode(widen(config, _TRIAL))
-        octaves = np.log2(_TRIAL)
-        slopes.append(
-            Slope(
-                octave_bytes=(base.size - trial.size) / octaves,
-                error=(measure.error(trial) - before) / (_TRIAL**2 - 1),
-            )
-        )
+    for number, (name, widen) in enumerate(groups.items(), 1):
+        slopes.append(trials.slope(name if name in GROUPS else "sh", widen(config, _TRIAL)))
         if told is not None:
             told(number, len(groups))
-    found = config
-    for widen, factor in zip(groups.values(), shares_of_steps(slopes), strict=True):
-        found = widen(found, factor)
-    after = encoder.encode(found)
-    # What widening all steps of the configuration would make of a difference in size.
+    factors = shares_of_steps(slopes)
+    found = _widened(config, groups.values(), factors)
     octave_bytes = sum(slope.octave_bytes for slope in slopes)
-    allowed = before * 4.0 ** ((base.size - after.size) / octave_bytes) if octave_bytes > 0 else 0
-    better = measure.error(after) < allowed
-    log.info("allocation: %s, %s", dict(zip(groups, slopes, strict=True)), better)
-    return found if better else config
+    if octave_bytes <= 0:
+        return config
+    # Widening all steps of the configuration by so many octaves would save as much as is saved.
+    octaves, change = trials.compare(found, octave_bytes)
+    log.info("allocation: %s, %s", dict(zip(groups, slopes, strict=True)), change - 2 * octaves)
+    if not change < 2 * octaves:
+        return config
+    # Bytes do not follow the logarithm of steps exactly: what is missing comes from all of them.
+    return _widened(config, groups.values(), [factor * 2**-octaves for factor in factors])
+
+
+class _Trials:
+    """Codes a part of the scene in other steps, and looks at what comes of it.
+
+    A group's error is that of images in which all else is as it came. Against images in which all
+    is coded it would be lost in the noise: what the others' errors and its own make together is
+    nothing on the average, but large.
+    """
+
+    def __init__(self, config: Config, encoder: Encoder, ctx: Context) -> None:
+        arranged, self._part = encoder.part(config, _SAMPLE)
+        self._views = Views(arranged, self._part.rows, _judging(config, ctx), ctx.renderer)
+        self._base = self._part.code(config)
+        self._before = np.maximum(self._errors(self._base.values), _LEAST)
+        self._known: dict[str, float] = {}
+
+    def slope(self, group: str, config: Config) -> Slope:
+        """What steps do that are ``_TRIAL`` times as wide in ``config``."""
+        size, values = self._base.trial(group, config)
+        error = self._relative({group: values}) / _TRIAL**2
+        if group == "sh":  # not all of its steps change, and its errors are no mere rounding
+            if group not in self._known:
+                self._known[group] = self._relative({group: self._base.values[group]})
+            error = (error * _TRIAL**2 - self._known[group]) / (_TRIAL**2 - 1)
+        return Slope((self._base.bytes[group] - size) / np.log2(_TRIAL), error)
+
+    def compare(self, config: Config, octave_bytes: float) -> tuple[float, float]:
+        """Octaves by which bytes and mean squared errors fall and rise under ``config``."""
+        coded = self._part.code(config)
+        saved = sum(self._base.bytes.values()) - sum(coded.bytes.values())
+        ratios = np.maximum(self._errors(coded.values), _LEAST) / self._before
+        return saved / octave_bytes, float(np.mean(np.log2(ratios)))
+
+    def _relative(self, values: Mapping[str, Array]) -> float:
+        return float(np.mean(self._errors(values) / self._before))
+
+    def _errors(self, values: Mapping[str, Array]) -> NDArray[np.float64]:
+        """Of each view, with ``values`` in place of what came."""
+        came = {group: getattr(self._part.scene, GROUPS[group]) for group in values}
+        errors = self._views.put(values).errors()
+        self._views.put(came)
+        return errors
 
 
 def shares_of_steps(slopes: Sequence[Slope]) -> list[float]:
@@ -109,22 +157,17 @@ def shares_of_steps(slopes: Sequence[Slope]) -> list[float]:
     return [float(f) for f in factors(low)]
 
 
-class _Measure:
-    """Mean squared error of decoded scenes against what is encoded."""
+def _widened(config: Config, groups: Iterable[Widen], factors: Sequence[float]) -> Config:
+    for widen, factor in zip(groups, factors, strict=True):
+        config = widen(config, factor)
+    return config
 
-    def __init__(self, cameras: Sequence[Camera], scene: Gaussians, ctx: Context) -> None:
-        self._cameras = cameras
-        self._renderer = ctx.renderer
-        self._images = [ctx.renderer.render(scene, camera).image for camera in cameras]
 
-    def error(self, encoded: Encoded) -> float:
-        """Mean over the views."""
-        scene = encoded.decoded
-        errors = [
-            np.mean(np.square(self._renderer.render(scene, camera).image - image))
-            for camera, image in zip(self._cameras, self._images, strict=True)
-        ]
-        return float(np.mean(errors))
+def _judging(config: Config, ctx: Context) -> Sequence[Camera]:
+    """Views for which the harmonics were not chosen, where there are enough of them."""
+    known = set(map(id, pick_views(ctx.cameras, getattr(config.attributes["sh"], "views", 0))))
+    others = [camera for camera in ctx.cameras if id(camera) not in known]
+    return pick_views(others if len(others) >= config.allocate else ctx.cameras, config.allocate)
 
 
 Widen = Callable[[Config, float], Config]

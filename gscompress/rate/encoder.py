@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from gscompress.codecs.base import StreamWriter
+from gscompress.codecs.base import Decoded, StreamWriter
 from gscompress.codecs.guidance import Guidance
-from gscompress.codecs.scene import arrange, encode_scene
+from gscompress.codecs.scene import WAVES, arrange, encode_wave
 from gscompress.config import Config
 from gscompress.container import Container
 from gscompress.format import decode_container, make_header
 from gscompress.gaussians import Gaussians
+from gscompress.rate.sample import Part, blocks
 
 __all__ = ["Encoded", "Encoder"]
 
@@ -61,24 +62,51 @@ class Encoder:
         self.count = 0
         self._guidance = guidance
         self._arranged: dict[object, tuple[Gaussians, Guidance, tuple[int, ...]]] = {}
+        self._begun: dict[object, tuple[Decoded, StreamWriter]] = {}
 
     def encode(self, config: Config) -> Encoded:
         """Encode under ``config``."""
         arranged, guidance, levels = self._arrange(config)
-        streams = StreamWriter(config.entropy, levels)
-        encode_scene(arranged, guidance, config.attributes, streams)
+        decoded, streams = self._begin(config)
+        for wave in WAVES[1:]:
+            encode_wave(wave, arranged, guidance, config.attributes, decoded, streams)
         self.count += 1
         header = make_header(self.source, arranged, levels, config)
         container = Container(header, streams.chunks)
         return Encoded(config, container, arranged)
 
+    def part(self, config: Config, count: int) -> tuple[Gaussians, Part]:
+        """The scene in coding order, and about ``count`` of its Gaussians to try steps on."""
+        arranged, guidance, levels = self._arrange(config)
+        rows, ends = blocks(levels, count)
+        begun = self._begin(config)[0].select(rows, ends)
+        return arranged, Part(rows, arranged.select(rows), guidance.select(rows), begun)
+
+    def _begin(self, config: Config) -> tuple[Decoded, StreamWriter]:
+        """The first wave: where positions and importance stay as they are, so do their streams."""
+        arranged, guidance, levels = self._arrange(config)
+        key = _kind(config), config.entropy
+        if key not in self._begun:
+            self._begun.clear()
+            decoded = Decoded(len(arranged), arranged.sh_degree, arranged.mode, levels=levels)
+            streams = StreamWriter(config.entropy, levels)
+            encode_wave(WAVES[0], arranged, guidance, config.attributes, decoded, streams)
+            self._begun[key] = decoded, streams
+        decoded, streams = self._begun[key]
+        return decoded.copy(), streams.copy()
+
     def _arrange(self, config: Config) -> tuple[Gaussians, Guidance, tuple[int, ...]]:
         """Arranging depends on the kinds of the codecs and, for the order, on that of the means."""
-        kinds = tuple(type(codec) for codec in config.attributes.values())
-        key = (config.attributes["means"], kinds, config.levels)
+        key = _kind(config)
         if key not in self._arranged:
             self._arranged.clear()  # one arranged scene at a time is enough
             self._arranged[key] = arrange(
                 self.scene, self._guidance, config.attributes, config.levels
             )
         return self._arranged[key]
+
+
+def _kind(config: Config) -> tuple[object, ...]:
+    codecs = config.attributes
+    kinds = tuple(type(codec) for codec in codecs.values())
+    return codecs["means"], codecs.get("importance"), kinds, config.levels

@@ -50,6 +50,11 @@ class Moment:
     scene: Gaussians
     matches: Matches
 
+    @property
+    def turns_over(self) -> bool:
+        """Whether any Gaussian dies or is born."""
+        return bool(len(self.matches.born) or (self.matches.rows < 0).any())
+
 
 @dataclass(frozen=True, eq=False)
 class _State:
@@ -77,14 +82,18 @@ class Attempt:
     Attributes:
         segment: What would be sent.
         scenes: The frames as decoded.
+        rows: Of each of them, the row of each of its Gaussians in the frame as it came.
         changed: How many slots change, by frame (or coefficient).
+        turnover: How many are born and how many die, of a single frame.
         state: Where the encoder would be.
     """
 
     segment: Segment
     scenes: list[Gaussians]
+    rows: list[Rows]
     changed: list[int]
     state: _State
+    turnover: tuple[int, int] = (0, 0)
 
     @property
     def bytes(self) -> int:
@@ -123,16 +132,22 @@ class GroupEncoder:
         known = np.ones((len(key), len(GROUPS))) if factors is None else factors[rows]
         self._state = _State(None, rows, views.sensitivities(key), known)
 
-    @property
-    def slots(self) -> int:
-        """How many slots there are."""
-        return len(self._state.rows)
+    def fork(self) -> GroupEncoder:
+        """One that goes its own way."""
+        other = object.__new__(GroupEncoder)
+        other.__dict__.update(self.__dict__)  # states are never changed in place
+        return other
 
-    def factors(self, count: int) -> Doubles:  # [count, groups]
-        """The factors by row of the last frame, which has ``count``."""
+    def adopt_factors(self, other: GroupEncoder) -> None:
+        """Know what a fork has learned about the slots there are."""
+        known = other._state.factors[: len(self._state.factors)]
+        self._state = replace(self._state, factors=known)
+
+    def factors_of(self, matches: Matches, count: int) -> Doubles:  # [count, groups]
+        """The factors by row of the frame that follows, which has ``count``."""
         out = np.ones((count, len(GROUPS)))
-        used = self._state.rows >= 0
-        out[self._state.rows[used]] = self._state.factors[used]
+        rows = _followed(self._state.rows, matches)
+        out[rows[rows >= 0]] = self._state.factors[rows >= 0]
         return out
 
     def attempt(self, moment: Moment, price: float, first: int) -> Attempt:
@@ -145,14 +160,17 @@ class GroupEncoder:
         track.slots.move(slots, changes * np.int32(FRACTION))
         frame = Frame(data, turnover)
         segment = Segment("residual", first, slots_before, track.slots.steps, (frame,))
-        return Attempt(segment, [track.slots.scene()], [len(slots)], state)
+        moved = len(moment.matches.born), int(np.count_nonzero(moment.matches.rows < 0))
+        rows = state.rows[state.rows >= 0]
+        return Attempt(segment, [track.slots.scene()], [rows], [len(slots)], state, moved)
 
     def attempt_run(self, moments: Sequence[Moment], price: float, first: int) -> Attempt:
         """Code a run of frames without births and deaths as trajectories."""
         state, track = self._started(moments[0], price)
-        wishes = []
+        wishes, rows = [], []
         for moment in moments:
             state = replace(state, rows=_followed(state.rows, moment.matches))
+            rows.append(state.rows[state.rows >= 0])
             wishes.append(self._wish(track.slots, moment.scene, state.rows))
         functions = (basis(len(moments)) * 2.0**-SCALE_BITS).astype(np.float32)
         weights = self._weights(track, state)
@@ -166,7 +184,8 @@ class GroupEncoder:
             coefficients.append((slots, values))
         scenes = [track.slots.scene() for _ in track.follow(coefficients)]
         segment = Segment("trajectory", first, len(track.slots), track.slots.steps, tuple(frames))
-        return Attempt(segment, scenes, [len(slots) for slots, _ in coefficients], state)
+        changed = [len(slots) for slots, _ in coefficients]
+        return Attempt(segment, scenes, rows, changed, state)
 
     def accept(self, attempt: Attempt) -> None:
         """Go on from there."""

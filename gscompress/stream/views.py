@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from gscompress.cameras import Camera
 from gscompress.gaussians import Array, Gaussians
+from gscompress.metrics import psnr
 from gscompress.render.base import Renderer, is_antialiased
 from gscompress.render.cpu import CpuRenderer
 from gscompress.stream.layout import Layout
 
-__all__ = ["Views"]
+__all__ = ["Control", "Views"]
 
 Doubles = NDArray[np.float64]
 Gradients = tuple[Array, Array, Array, Array, Array]
@@ -89,6 +90,49 @@ class Views:
             out += _by_channel(gradients, scene, layout)
             total += misses[0]
         return out / self._values, total / self._values
+
+    def error(self, scene: Gaussians, wanted: Sequence[Array]) -> float:
+        """The mean squared error against pictures."""
+        total = 0.0
+        for camera, picture in zip(self.cameras, wanted, strict=True):
+            miss = self.renderer.render(scene, camera).image - picture
+            total += float(np.sum(np.square(miss, dtype=np.float64)))
+        return total / self._values
+
+
+class Control:
+    """Some cameras, to say how good a frame is.
+
+    Args:
+        cameras: All there are.
+        renderer: Renders.
+        count: How many are used at most; evenly chosen.
+    """
+
+    def __init__(self, cameras: Sequence[Camera], renderer: Renderer, count: int = 8) -> None:
+        chosen = np.unique(np.linspace(0, len(cameras) - 1, min(count, len(cameras))).astype(int))
+        self.cameras = [cameras[k] for k in chosen]
+        self._renderer = renderer
+        self._pictures: dict[int, tuple[Gaussians, list[Array]]] = {}
+
+    def psnr(self, scene: Gaussians, reference: Gaussians) -> float:
+        """Mean over the views of the PSNR against another scene, in dB.
+
+        The pictures of the last few references are kept.
+        """
+        key = id(reference)
+        if key not in self._pictures:
+            pictures = [self._renderer.render(reference, one).image for one in self.cameras]
+            while len(self._pictures) >= _KEPT:
+                self._pictures.pop(next(iter(self._pictures)))
+            self._pictures[key] = reference, pictures  # which keeps the id from being reused
+        views = zip(self.cameras, self._pictures[key][1], strict=True)
+        return float(
+            np.mean([psnr(self._renderer.render(scene, one).image, p) for one, p in views])
+        )
+
+
+_KEPT = 16
 
 
 def _reduced(camera: Camera) -> Camera:

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #define GSC_SIMD scalar
 #include "../rasterizer/sh.h"
@@ -15,8 +16,18 @@ namespace {
 constexpr double kLargest = 1073741824.0;
 
 int32_t nearest(double x) {
-  const double size = std::min(std::floor(std::abs(x) + 0.5), kLargest);
-  return static_cast<int32_t>(x < 0 ? -size : size);
+  const auto size = static_cast<int32_t>(std::min(std::abs(x) + 0.5, kLargest));
+  return x < 0 ? -size : size;
+}
+
+// Adds weight * basis basis^T to the lower triangle of `sum`, whose rows are filled up to fours.
+template <size_t K, size_t P, size_t... A>
+void add_view(float weight, const float* basis, float (&sum)[K][P], std::index_sequence<A...>) {
+  const auto add_row = [&]<size_t R>(std::integral_constant<size_t, R>) {
+    const float scaled = weight * basis[R];
+    for (size_t b = 0; b < (R | 3) + 1; ++b) sum[R][b] += scaled * basis[b];
+  };
+  (add_row(std::integral_constant<size_t, A>{}), ...);
 }
 
 // The metric of one Gaussian: errors e of its K coefficients change the images by e^T G e in
@@ -27,7 +38,9 @@ class Metric {
  public:
   // False if no camera sees Gaussian i.
   bool observe(const Sightings& sightings, double damping, size_t i) {
-    float sum[K][K] = {};
+    constexpr size_t kPadded = (K + 3) / 4 * 4;
+    float sum[K][kPadded] = {};
+    float basis[kPadded] = {};
     double total = 0, squared = 0;
     const float* mean = sightings.means + 3 * i;
     const float* weights = sightings.weights + sightings.views * i;
@@ -39,42 +52,37 @@ class Metric {
       if (!(length > 0)) continue;
       total += weights[v];
       squared += static_cast<double>(weights[v]) * weights[v];
-      float basis[K];
       raster::scalar::sh_basis<float>(K, x / length, y / length, z / length, basis);
-      for (size_t a = 0; a < K; ++a) {
-        const float scaled = weights[v] * basis[a];
-        for (size_t b = 0; b < K; ++b) sum[a][b] += scaled * basis[b];
-      }
+      add_view<K>(weights[v], basis, sum, std::make_index_sequence<K>{});
     }
     if (!(total > 0) || !std::isfinite(squared)) return false;
     // A view from everywhere: the mean of Y Y^T over the sphere is the identity / 4 pi.
     const double everywhere = damping * squared / total / (4 * std::numbers::pi);
     for (size_t a = 0; a < K; ++a) {
-      std::copy(sum[a], sum[a] + K, lower_[a]);
+      std::copy(sum[a], sum[a] + a + 1, lower_[a]);
       lower_[a][a] += everywhere;
     }
     decompose();
     return true;
   }
 
-  // e^T G e = sum over k of pivot(k) * (e_k + carried(k, e))^2, where carried looks at e_j, j > k.
+  // e^T G e = sum over k of pivot(k) * (e_k + carried_k)^2, where carried_k is the sum over j > k
+  // of row(j)[k] * e_j.
   double pivot(size_t k) const { return pivot_[k]; }
-  double carried(size_t k, const std::array<double, K>& error) const {
-    double sum = 0;
-    for (size_t j = k + 1; j < K; ++j) sum += lower_[j][k] * error[j];
-    return sum;
-  }
+  const double* row(size_t j) const { return lower_[j]; }
 
  private:
   void decompose() {  // G = L D L^T, in place
     for (size_t k = 0; k < K; ++k) {
       // Without damping, few views leave directions that nobody looks along.
       const double pivot = pivot_[k] = std::max(lower_[k][k], 0.0);
+      const double inverse = pivot > 0 ? 1 / pivot : 0.0;
+      double column[K];
+      for (size_t j = k + 1; j < K; ++j) column[j] = lower_[j][k];
       for (size_t j = k + 1; j < K; ++j) {
-        const double factor = pivot > 0 ? lower_[j][k] / pivot : 0.0;
-        for (size_t m = k + 1; m <= j; ++m) lower_[j][m] -= factor * lower_[m][k];
+        const double factor = lower_[j][k] = column[j] * inverse;
+        for (size_t m = k + 1; m <= j; ++m) lower_[j][m] -= factor * column[m];
       }
-      for (size_t j = k + 1; j < K; ++j) lower_[j][k] = pivot > 0 ? lower_[j][k] / pivot : 0.0;
     }
   }
 
@@ -111,10 +119,11 @@ Choice<K> choose(const Channel& channel, const Metric<K>& metric,
                  const std::array<double, K>& target, size_t last) {
   Choice<K> choice;
   choice.cost = 0;
+  std::array<double, K> carried{};
   for (size_t k = K; k-- > 0;) {
     const bool priced = k > 0 && channel.sizes && last > 0;
     const double step = k == 0 ? channel.first : channel.step;
-    const double aim = (target[k] - metric.carried(k, choice.error)) / step;
+    const double aim = (target[k] - carried[k]) / step;
     const double scale = channel.weight * metric.pivot(k) * step * step;
     const auto cost = [&](int32_t value) {
       const double off = value - aim;
@@ -132,7 +141,9 @@ Choice<K> choose(const Channel& channel, const Metric<K>& metric,
       }
     }
     choice.integers[k] = best;
-    choice.error[k] = best * step - target[k];
+    const double error = choice.error[k] = best * step - target[k];
+    const double* row = metric.row(k);
+    for (size_t m = 0; m < k; ++m) carried[m] += row[m] * error;
     choice.cost += least;
   }
   return choice;
