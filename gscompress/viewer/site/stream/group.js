@@ -13,22 +13,40 @@ const NOTHING = new Int32Array(0);
 // How each kind of segment is decoded; one that is not here cannot be.
 const DECODERS = { residual, trajectory };
 
+// A key frame, from which groups can be decoded again and again.
+export class KeyFrame {
+  // scene: as decodeGsz gives it.
+  constructor(scene) {
+    this.scene = selected(scene, mortonOrder(scene.means)); // in slot order
+    this.known = null;
+  }
+
+  get references() {
+    this.known ??= referencesOf(this.scene.means);
+    return this.known;
+  }
+}
+
 // Decodes a group of frames in order.
 export class GroupDecoder {
-  // key: the scene of the key frame, as decodeGsz gives it.
   constructor(key) {
-    this.key = selected(key, mortonOrder(key.means));
+    this.key = key;
     this.track = null; // until there is a segment
   }
 
   // The last frame that was decoded.
   scene() {
-    return this.track === null ? this.key : this.track.slots.scene();
+    return this.track === null ? this.key.scene : this.track.slots.scene();
   }
 
   // The same by slot, with what is left in empty ones; changes later.
   get now() {
-    return this.track === null ? this.key : this.track.slots.now;
+    return this.track === null ? this.key.scene : this.track.slots.now;
+  }
+
+  // Which slots hold a Gaussian; null: all.
+  get alive() {
+    return this.track === null ? null : this.track.slots.alive;
   }
 
   // Decode the next segment frame by frame: gives {changed, dead} of each, the slots of which the
@@ -50,9 +68,9 @@ export class GroupDecoder {
 // Slots and the coder that goes along with them.
 class Track {
   constructor(key, steps) {
-    this.slots = new Slots(key, steps);
-    this.coder = new TemporalCoder(layoutOf(key.shDegree));
-    this.coder.append(referencesOf(key.means), classesOf(this.slots.octaves));
+    this.slots = new Slots(key.scene, steps);
+    this.coder = new TemporalCoder(layoutOf(key.scene.shDegree));
+    this.coder.append(key.references, classesOf(this.slots.octaves));
   }
 
   // Empty some slots, and append copies of others.
@@ -117,7 +135,7 @@ function* residual(track, { frames }) {
 }
 
 function* trajectory(track, { frames }) {
-  if (frames.length > MAX_LENGTH) throw new GszError("frames", frames.length, `up to ${MAX_LENGTH}`);
+  if (frames.length > MAX_LENGTH) throw new GszError("frames", frames.length, MAX_LENGTH);
   const coefficients = frames.map((frame, k) => {
     if (frame.turnover !== null) throw new GszError(`coefficient ${k}`, "births or deaths");
     if (frame.changes.length === 0) return { slots: NOTHING, values: NOTHING };

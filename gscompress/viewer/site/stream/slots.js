@@ -44,7 +44,8 @@ export class Slots {
 
   // The Gaussians there are, in slot order.
   scene() {
-    return selected(this.now, Int32Array.from(this.alive.keys()).filter((slot) => this.alive[slot]));
+    const slots = Int32Array.from(this.alive.keys()).filter((slot) => this.alive[slot]);
+    return selected(this.now, slots);
   }
 
   // Go on from the present values with other steps.

@@ -30,8 +30,8 @@ export class TemporalCoder {
     this.other = new Int32Array(0);
     this.classes = new Uint8Array(0);
     this.alive = new Uint8Array(0);
-    this.history = new Uint8Array(0); // [slots][groups + 1]: a bit per frame, the newest lowest; the
-    // last entry tells of the slot as a whole
+    // [slots][groups + 1]: a bit per frame, the newest lowest; the last is of the slot as a whole
+    this.history = new Uint8Array(0);
     this.misses = new Uint8Array(0); // [slots][groups][PREDICTIONS]
     this.now = new Int32Array(0); // [slots][channels]
     this.last = new Int32Array(0);
