@@ -85,7 +85,19 @@ export class Player {
   setLoops(loops) {
     this.loops = loops;
     this.worker.postMessage({ loops });
+    this.#cutRounds();
     this.onChange();
+  }
+
+  // Without loops: away with what was decoded of the next round.
+  #cutRounds() {
+    if (this.loops || !this.shown) return;
+    const round = ({ place, number }) => place - number;
+    const later = this.ahead.findIndex((frame) => round(frame) > round(this.shown));
+    if (later < 0) return;
+    this.ahead.length = later;
+    this.ended = true;
+    this.worker.postMessage({ stop: ++this.serial });
   }
 
   #settle() {
@@ -102,6 +114,7 @@ export class Player {
     else if (message.ended) this.ended = true;
     else if (message.error) this.#lose(message);
     else this.ahead.push(message);
+    this.#cutRounds();
     this.#run();
   }
 
