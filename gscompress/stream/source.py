@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
+import socket
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -83,6 +84,14 @@ class Source(Protocol):
         """
         ...
 
+    def another(self) -> Source:
+        """The same place, for another thread."""
+        ...
+
+    def abort(self) -> None:
+        """Break off what another thread waits for."""
+        ...
+
     def close(self) -> None:
         """Let go of connections."""
         ...
@@ -146,6 +155,13 @@ class FolderSource:
             raise Refused(
                 path, found=error.found, expected=error.expected, remedy=error.remedy
             ) from error
+
+    def another(self) -> FolderSource:
+        """The same place, for another thread."""
+        return FolderSource(self._manifest)
+
+    def abort(self) -> None:
+        """There is nothing that waits."""
 
     def close(self) -> None:
         """There is nothing to let go of."""
@@ -219,6 +235,18 @@ class HttpSource:
                 raise TransferError(name, found=f"bytes from {begin} on", expected="all of them")
         self._part_version = (name, response.getheader("ETag") or "")
         return Part(begin, self._blocks(response, address, deadline))
+
+    def another(self) -> HttpSource:
+        """The same place, with a connection of its own."""
+        other = HttpSource(self._url, self._timeout)
+        other._url = self._url  # where redirections led, whatever it is called
+        return other
+
+    def abort(self) -> None:
+        """Break the connection, which another thread uses."""
+        connection = self._connection
+        if connection is not None:
+            _break(connection)
 
     def close(self) -> None:
         """Close the connection."""
@@ -340,19 +368,19 @@ def _begin(response: http.client.HTTPResponse) -> int:
 @contextlib.contextmanager
 def _limited(connection: http.client.HTTPConnection, seconds: float) -> Iterator[None]:
     """Break a connection when its time is over, even if the other side trickles bytes."""
-
-    def stop() -> None:
-        if connection.sock is not None:
-            with contextlib.suppress(OSError):
-                connection.sock.shutdown(2)
-
-    timer = threading.Timer(max(seconds, 0.0), stop)
+    timer = threading.Timer(max(seconds, 0.0), _break, [connection])
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+
+
+def _break(connection: http.client.HTTPConnection) -> None:
+    """Wake up who waits for a connection; only its own thread closes it."""
+    with contextlib.suppress(OSError, AttributeError):  # it may just be closed
+        connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _split(url: str) -> SplitResult:

@@ -180,15 +180,15 @@ def test_files_that_are_not_as_the_manifest_says(
         path.write_bytes(b"longer")
         size = writer.groups[0].segments[1].bytes
         text = f"000001.gsr: found 6 bytes, expected {size}"
-        assert send(server, "/000001.gsr")[::2] == (500, text.encode())
+        assert send(server, "/000001.gsr")[::2] == (404, text.encode())
         path.unlink()
-        assert send(server, "/000001.gsr")[0] == 500
+        assert send(server, "/000001.gsr")[0] == 404
         outside.write_bytes(b"1")
         path.symlink_to(outside)
-        assert send(server, "/000001.gsr")[0] == 500
+        assert send(server, "/000001.gsr")[0] == 404
         path.unlink()
         os.mkfifo(path)
-        assert send(server, "/000001.gsr")[0] == 500
+        assert send(server, "/000001.gsr")[0] == 404
     assert len(caplog.records) == 4
 
 
