@@ -70,6 +70,14 @@ class ByteSize(click.ParamType[int]):
     help="Download at most so much ahead.",
 )
 @click.option(
+    "--connections",
+    type=click.IntRange(1, 16),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="Download so many segments at a time.",
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     default=15.0,
@@ -112,6 +120,7 @@ def _play(
     last: int | None,
     realtime: bool,
     buffer: int,
+    connections: int,
     timeout: float,
     deadline: float,
     device: str,
@@ -128,7 +137,13 @@ def _play(
         pictures = _Pictures(output, cameras, view, size, device, overwrite=overwrite)
     pacer = _Pacer()
     receiver = Receiver(
-        source, buffer_bytes=buffer, timeout=timeout, deadline=deadline, first=first, last=last
+        source,
+        buffer_bytes=buffer,
+        connections=connections,
+        timeout=timeout,
+        deadline=deadline,
+        first=first,
+        last=last,
     )
     began = time.monotonic()
     with receiver, session.progress() as progress:
