@@ -83,7 +83,7 @@ class Buffer(Generic[T]):
     # The thread that takes
 
     def take(self) -> T | None:
-        """The next item, when it is ready; None: there will be no more.
+        """The next item, when it is ready; None: there will be no more, or `close` was called.
 
         Raises:
             TransferError: It does not become ready.
@@ -91,7 +91,7 @@ class Buffer(Generic[T]):
         """
         with self._changed:
             self._wait(self.next_is_ready)
-            return self._items.popleft() if self._items else None
+            return None if self.stop.is_set() or not self._items else self._items.popleft()
 
     def wait_for(self, ready: Callable[[], bool]) -> None:
         """Wait until something is so that the giving threads bring about, or they have ended.
@@ -120,7 +120,7 @@ class Buffer(Generic[T]):
 
     def _wait(self, ready: Callable[[], bool]) -> None:
         since = time.monotonic()
-        while not ready():
+        while not ready() and not self.stop.is_set():
             if self._ended and not self._items:
                 if self._failure is not None:
                     raise self._failure

@@ -17,6 +17,7 @@ from typing import Any
 import imageio.v3 as iio
 import pytest
 
+import gscompress
 from gscompress.cli import stream
 from gscompress.io import load
 from gscompress.stream.server import ClipServer
@@ -145,6 +146,8 @@ def test_play_measures(run, clip: Path, writer: Writer) -> None:
     assert document["bytes"] == writer.manifest().bytes
     assert (document["files"], document["late"], document["frames_skipped"]) == ([], None, 0)
     assert document["decode_ms"]["max"] > 0
+    page = (Path(gscompress.__file__).parents[1] / "docs" / "delivery.md").read_text()
+    assert all(f"`{key}`" in page for key in (*document, *document["decode_ms"]))
     text = run("stream", "play", clip, "--first", "1", "--last", "3").out
     assert "3 frames in" in text
     assert "ms per frame" in text

@@ -264,6 +264,19 @@ def test_leaving_early_ends_the_download(writer: Writer) -> None:
             break
         receiver = Receiver(server.url)
         receiver.close()  # not even begun
+        receiver = Receiver(server.url)
+        assert next(iter(receiver))[0] == 0
+        assert list(receiver) == []  # it has ended
+
+
+def test_another_thread_may_end_it(tmp_path: Path) -> None:
+    writer = write_clip(tmp_path / "clip", 2)
+    writer.publish(complete=False)
+    receiver = Receiver(writer.folder)
+    frames = iter(receiver)
+    assert [next(frames)[0], next(frames)[0]] == [0, 1]
+    threading.Timer(0.2, receiver.close).start()
+    assert list(frames) == []
 
 
 class Odd(http.server.BaseHTTPRequestHandler):
