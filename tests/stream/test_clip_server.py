@@ -152,6 +152,12 @@ def test_nothing_else(ask: Callable[..., Answer], path: str) -> None:
     assert ask(path)[0] == 404
 
 
+@pytest.mark.parametrize("path", ["http://[", "http://[x/"])
+def test_addresses_that_make_no_sense(ask: Callable[..., Answer], path: str) -> None:
+    status, headers, _ = ask(path)
+    assert (status, headers["Server"]) == (400, "gscompress")
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_nothing_can_be_written(ask: Callable[..., Answer], writer: Writer, method: str) -> None:
     before = {path: path.read_bytes() for path in writer.folder.iterdir()}
