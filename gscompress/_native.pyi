@@ -199,6 +199,14 @@ class Rasterizer:
     ) -> None: ...
 
 # temporal
+def update_slots(
+    slots: NDArray[np.int32],
+    sums: NDArray[np.int32],
+    units: NDArray[np.float64],
+    key: Sequence[NDArray[np.float32]],
+    now: Sequence[NDArray[np.float32]],
+) -> None: ...
+
 class TemporalCoder:
     def __init__(self, widths: Sequence[int], sets: Sequence[int]) -> None: ...
     def append(self, references: NDArray[np.int32], classes: NDArray[np.uint8]) -> None: ...
