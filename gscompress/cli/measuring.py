@@ -11,20 +11,22 @@ import click
 from gscompress.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from gscompress.report import Comparison, Report, Selection
+    from gscompress.report import ClipReport, Comparison, Report, Selection
 
-__all__ = ["check_report_name", "measuring_options", "select_views", "write_report"]
+__all__ = [
+    "check_report_name",
+    "measuring_options",
+    "select_views",
+    "view_options",
+    "write_report",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def measuring_options(command: Command) -> Command:
-    """From where, against what, and what besides PSNR and SSIM."""
+def view_options(command: Command) -> Command:
+    """From where, and against which photos."""
     for decorate in (
-        click.option("--fps", is_flag=True, help="Measure frames per second as well."),
-        click.option(
-            "--lpips", type=click.Choice(["alex", "vgg"]), help="Measure LPIPS as well (slow)."
-        ),
         click.option(
             "--split",
             type=click.Choice(["test", "train", "all"]),
@@ -46,6 +48,18 @@ def measuring_options(command: Command) -> Command:
     ):
         command = decorate(command)
     return command
+
+
+def measuring_options(command: Command) -> Command:
+    """From where, against what, and what besides PSNR and SSIM."""
+    for decorate in (
+        click.option("--fps", is_flag=True, help="Measure frames per second as well."),
+        click.option(
+            "--lpips", type=click.Choice(["alex", "vgg"]), help="Measure LPIPS as well (slow)."
+        ),
+    ):
+        command = decorate(command)
+    return view_options(command)
 
 
 def select_views(
@@ -93,7 +107,7 @@ def check_report_name(name: str | None, option: str = "--report") -> Path | None
     return path
 
 
-def write_report(report: Report | Comparison, path: Path, *, overwrite: bool) -> None:
+def write_report(report: Report | Comparison | ClipReport, path: Path, *, overwrite: bool) -> None:
     """Write a report, as HTML or as JSON."""
     from gscompress.io.atomic import atomic_write
 

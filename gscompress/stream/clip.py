@@ -14,6 +14,7 @@ from gscompress.files import StrPath
 from gscompress.gaussians import Gaussians
 from gscompress.stream.decoder import GroupDecoder
 from gscompress.stream.manifest import Group, Manifest, Segment
+from gscompress.stream.slots import Slots
 from gscompress.stream.source import open_source
 from gscompress.stream.transfer import Patience, Transfer
 
@@ -25,6 +26,11 @@ class SegmentDecoder:
 
     def __init__(self) -> None:
         self._group: GroupDecoder | None = None
+
+    @property
+    def slots(self) -> Slots | None:
+        """The state of the last frame, to look at; None at a key frame."""
+        return None if self._group is None else self._group.slots
 
     def decode(
         self, segment: Segment, data: bytes, manifest: Manifest, where: str

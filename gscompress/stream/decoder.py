@@ -110,6 +110,11 @@ class GroupDecoder:
         """The last frame that was decoded; at first the key frame."""
         return self._key if self._track is None else self._track.slots.scene()
 
+    @property
+    def slots(self) -> Slots | None:
+        """The state of the last frame that was decoded, to look at; None at the key frame."""
+        return None if self._track is None else self._track.slots
+
     def advance(self, data: bytes, where: str = "segment") -> Iterator[Gaussians]:
         """Decode the frames of the next segment one by one.
 

@@ -283,7 +283,7 @@ class ClipEncoder:
 
         def measure(one: Attempt) -> float:
             pairs = zip(moments, one.scenes, strict=True)
-            return float(np.mean([self._control.psnr(scene, m.scene) for m, scene in pairs]))
+            return min(self._control.psnr(scene, m.scene) for m, scene in pairs)
 
         found = self._goal.find(attempt, measure)
         target = self.settings.target_psnr
