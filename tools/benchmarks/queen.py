@@ -3,10 +3,10 @@
 Frames are learned one after the other from the photos of the training cameras, each from the
 decoded one before, all rows with the same steps, rates, views and seed. PSNR is against the photos
 at their full size, of the test cameras and of the training cameras, mean over frames 1 and later.
-"Near 0.2" leaves out what is up to
-0.2 world units before the image plane, as the rasterizer of 3DGS and QUEEN does: ours sees from
-0.01 on, and a single Gaussian at a lens costs a view decibels, by chance. KB (1000 bytes) are segments as written; "entropy" is what QUEEN reports: the empirical entropy of
-each dimension. Uncompressed frames are float32.
+"Near 0.2" leaves out what is up to 0.2 world units before the image plane, as the rasterizer of
+3DGS and QUEEN does: ours sees from 0.01 on, and a single Gaussian that happens to come before a
+lens costs that view decibels. KB (1000 bytes) are segments as written; "entropy" is what QUEEN
+reports: the empirical entropy of each dimension. Uncompressed frames are float32.
 
     tools/bench queen --init frames/frame_0000.ply --cameras cameras.json --images images --frames 4
 """
