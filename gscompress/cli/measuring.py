@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_report_name",
+    "check_targets",
     "measuring_options",
     "select_views",
     "view_options",
+    "write_csv",
     "write_report",
 ]
 
@@ -105,6 +107,25 @@ def check_report_name(name: str | None, option: str = "--report") -> Path | None
     if path.suffix not in (".html", ".json"):
         raise UsageError(f"{option} {name}: its name must end in .html or .json")
     return path
+
+
+def check_targets(paths: Sequence[Path], *, overwrite: bool) -> None:
+    """Refuse, before any work, what could not be written."""
+    from gscompress.io.atomic import refuse_existing
+
+    for path in paths:
+        if not overwrite:
+            refuse_existing(path)
+        if not path.parent.is_dir():
+            raise InputError(path.parent, found="no such folder", expected="one to write to")
+
+
+def write_csv(found: Comparison | ClipReport, path: Path, *, overwrite: bool) -> None:
+    """Write the table of a report."""
+    from gscompress.io.atomic import atomic_write
+
+    with atomic_write(path, overwrite=overwrite) as file:
+        file.write(found.to_csv().encode())
 
 
 def write_report(report: Report | Comparison | ClipReport, path: Path, *, overwrite: bool) -> None:

@@ -58,12 +58,23 @@ class FramePhotos:
         """The photo of each camera at a frame.
 
         Raises:
-            InputError: One is missing, or its name leads out of the folder.
+            InputError: One is missing, is that of another camera, or leads out of the folder.
         """
-        return [self._find(camera, frame) for camera in cameras]
+        names = [self._name(camera, frame) for camera in cameras]
+        others = {camera.name for camera in cameras}
+        for camera, name in zip(cameras, names, strict=True):
+            if frame and self.pattern is None and str(name) in others:
+                raise InputError(
+                    self.folder,
+                    f"image of camera {camera.name} at frame {frame}",
+                    found=f"{name}, which is another camera's",
+                    expected="names that count frames, not cameras",
+                    remedy="Say how photos are named: --photo-pattern.",
+                )
+        pairs = zip(cameras, names, strict=True)
+        return [self._find(camera, name, frame) for camera, name in pairs]
 
-    def _find(self, camera: Camera, frame: int) -> Path:
-        name = self._name(camera, frame)
+    def _find(self, camera: Camera, name: PurePosixPath, frame: int) -> Path:
         if name.is_absolute() or ".." in name.parts:
             raise InputError(
                 self.folder, f"image {name}", found="a path out of it", expected="a path inside"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gscompress.stream.layout import Steps
 from gscompress.stream.slots import Slots
 
 __all__ = ["ChangeCounter", "Changes"]
@@ -39,8 +40,8 @@ class ChangeCounter:
 
     def __init__(self, gaussians: int) -> None:
         self._slots, self._alive = gaussians, gaussians
-        self._steps: object = None
-        self._sums: object = 0
+        self._steps: Steps | None = None
+        self._sums = np.zeros((0, 0), np.int32)
 
     def count(self, slots: Slots) -> Changes:
         """What the next frame has changed; each must be told, in order."""
