@@ -41,6 +41,7 @@ def search_sh(
     *,
     means: NDArray[np.float32],
     eyes: NDArray[np.float32],
+    codes: NDArray[np.uint8],
     weights: NDArray[np.float32],
     damping: float,
     bit_price: float,

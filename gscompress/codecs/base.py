@@ -54,7 +54,6 @@ class Decoded:
         # Until there are positions, the Gaussian before.
         before = np.arange(-1, self.count - 1, dtype=np.int32)
         self._neighbours = np.maximum(before, 0), np.full(self.count, 3, np.uint8)
-        self._grid: NDArray[np.uint32] | None = None
 
     def copy(self) -> Decoded:
         """The same state, from which one may go on in another way."""
@@ -63,13 +62,14 @@ class Decoded:
         return other
 
     def select(self, rows: NDArray[np.intp], levels: tuple[int, ...]) -> Decoded:
-        """What would be known had only some Gaussians been coded, with ``levels`` of their own."""
+        """What would be known had only some Gaussians been coded, with ``levels`` of their own.
+
+        As after ``__init__``, there are no near Gaussians as long as no grid is set.
+        """
         part = Decoded(len(rows), self.sh_degree, self.mode, levels=levels)
         part.attributes = {name: values[rows] for name, values in self.attributes.items()}
         part.classes, part.octaves = self.classes[rows], self.octaves
         part.colour_space = self.colour_space
-        if self._grid is not None:
-            part.set_grid(self._grid[rows])
         return part
 
     @property
@@ -80,7 +80,6 @@ class Decoded:
 
     def set_grid(self, grid: NDArray[np.uint32]) -> None:  # [N, 3]
         """Make the integer positions known: from now on references are near Gaussians."""
-        self._grid = grid
         references, squared = _native.nearest_before(grid, self.levels, _WINDOW)
         nearness = np.zeros(self.count, np.uint8)
         for level in level_slices(self.levels):  # each by itself: a prefix has whole levels

@@ -16,7 +16,7 @@ from gscompress.gaussians import Gaussians
 
 __all__ = ["canonicalize"]
 
-_BLOCK = 1 << 15
+_BLOCK = 1 << 13
 
 
 def canonicalize(scene: Gaussians) -> Gaussians:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gscompress.codecs.assigned import Assigned
 
-__all__ = ["Guidance", "Sightings", "Trained"]
+__all__ = ["WEIGHTS", "Guidance", "Sightings", "Trained", "weight_codes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,25 +26,60 @@ class Trained:
     assigned: Assigned
 
 
+_PER_OCTAVE, _MIDDLE, _CODES = 6, 128, 256
+
+WEIGHTS = np.exp2((np.arange(_CODES) - _MIDDLE) / _PER_OCTAVE).astype(np.float32)
+"""The weights that sightings may have; the first is 0."""
+WEIGHTS[0] = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Sightings:
     """From where each Gaussian is seen, and how much.
 
+    There is a weight for every Gaussian and camera, which is the most that an encoder holds: they
+    are kept in one byte each, to within 6 %.
+
     Attributes:
         eyes: Centres of the cameras.
-        weights: Sum over the pixels of each camera of the squared blending weight.
+        codes: Places in ``WEIGHTS``.
     """
 
     eyes: NDArray[np.float32]  # [V, 3]
-    weights: NDArray[np.float32]  # [N, V]
+    codes: NDArray[np.uint8]  # [N, V]
 
     def __post_init__(self) -> None:
-        if self.eyes.shape != (self.weights.shape[1], 3):
-            raise ValueError(f"{self.eyes.shape} eyes do not fit {self.weights.shape} weights")
+        if self.eyes.shape != (self.codes.shape[1], 3):
+            raise ValueError(f"{self.eyes.shape} eyes do not fit {self.codes.shape} weights")
+
+    @classmethod
+    def of(cls, eyes: NDArray[np.float32], weights: NDArray[np.floating]) -> Sightings:
+        """Those with about these weights [N, V]."""
+        return cls(eyes, weight_codes(weights))
+
+    @property
+    def weights(self) -> NDArray[np.float32]:  # [N, V]
+        """Sum over the pixels of each camera of the squared blending weight."""
+        return np.asarray(WEIGHTS[self.codes])
+
+    def visibility(self) -> NDArray[np.float64]:  # [N]
+        """The sum of the weights of each Gaussian."""
+        total = np.zeros(len(self.codes))
+        for codes in self.codes.T:
+            total += WEIGHTS[codes]
+        return total
 
     def select(self, rows: NDArray[np.intp] | slice) -> Sightings:
         """Those of some Gaussians."""
-        return Sightings(self.eyes, np.ascontiguousarray(self.weights[rows]))
+        return Sightings(self.eyes, np.ascontiguousarray(self.codes[rows]))
+
+
+def weight_codes(weights: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Places in ``WEIGHTS`` that are nearest to weights; only 0 is coded as 0."""
+    with np.errstate(divide="ignore"):
+        codes = np.rint(np.log2(weights) * _PER_OCTAVE) + _MIDDLE
+    codes = np.where(weights > 0, np.clip(codes, 1, _CODES - 1), 0)
+    return np.asarray(codes, dtype=np.uint8)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ MAX_LEVELS = 16
 
 def split_levels(
     scene: Gaussians, guidance: Guidance, codecs: Mapping[str, Any], shares: Sequence[float]
-) -> NDArray[np.intp]:  # [N]
+) -> NDArray[np.uint8]:  # [N]
     """The level of each Gaussian: 0 is what a decoder gets first.
 
     The most important Gaussians come first, for they look like the scene by themselves. Levels
@@ -34,14 +34,15 @@ def split_levels(
             the last, ascending.
     """
     if not shares or len(scene) == 0:
-        return np.zeros(len(scene), np.intp)
+        return np.zeros(len(scene), np.uint8)
     codec = codecs.get("importance", Classes())
     importance = guidance.importance
     classes = codec.guessed(scene) if importance is None else codec.of(importance)
     above = np.cumsum(np.bincount(classes, minlength=17)[::-1])[::-1] / len(scene)
     # above[c] is the share of the classes from c upward; a level ends with the nearest one.
     ends = {int(np.argmin(np.abs(np.log((above + 1e-9) / share)))) for share in shares}
-    level = np.zeros(len(scene), np.intp)
+    level = np.zeros(len(scene), np.uint8)
     for end in ends:
         level += classes < end
-    return np.unique(level, return_inverse=True)[1]
+    used = np.bincount(level) > 0
+    return np.asarray((np.cumsum(used) - 1).astype(np.uint8)[level])

@@ -10,7 +10,7 @@ from typing import Any
 
 __all__ = ["by_blocks", "in_parallel"]
 
-_BLOCK = 1 << 15
+_BLOCK = 1 << 14
 """Gaussians whose intermediate results stay in a core's cache."""
 
 

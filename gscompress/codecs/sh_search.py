@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscompress import _native
-from gscompress.codecs.guidance import Sightings
+from gscompress.codecs.guidance import WEIGHTS, Sightings
 from gscompress.gaussians import Array
 
 __all__ = ["ShSearch"]
@@ -81,7 +81,8 @@ class ShSearch:
                 chroma,
                 means=np.ascontiguousarray(means[rows]),
                 eyes=np.ascontiguousarray(sightings.eyes, dtype=np.float32),
-                weights=sightings.select(rows).weights,
+                codes=sightings.select(rows).codes,
+                weights=WEIGHTS,
                 damping=self.damping,
                 bit_price=price,
                 sizes=None if bits is None else bits[0],
@@ -106,7 +107,7 @@ class ShSearch:
 
         Harmonics average 1 / 4 pi when squared; an error of luma is one of three channels.
         """
-        visibility = sightings.weights.sum(axis=1, dtype=np.float64)
+        visibility = sightings.visibility()
         seen = visibility > 0
         if self.compaction == 0 or not seen.any():
             return 0.0

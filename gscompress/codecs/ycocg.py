@@ -75,25 +75,27 @@ class YCoCg(Codec):
         self, values: Array, decoded: Decoded, streams: StreamWriter, guidance: Guidance
     ) -> None:
         """Write coefficients [N, K, 3]; with sightings, the integers that show the least."""
-        steps = self._steps(decoded)
         terms = values.shape[1] - 1
         planes = _Planes.empty(terms, len(values))
-        self._round(values, 0, steps[0], planes.first[:1], planes.first[1:])
         search = self.views > 0 and guidance.sightings is not None
+        first = self._first_steps(decoded)
+        self._round(values, 0, first, planes.first[:1], planes.first[1:])
         if search:
-            self._round(values, 1, steps[1], *planes.higher)
-            self._search(planes, values, steps, decoded, guidance)
+            higher = self._higher_steps(decoded)
+            self._round(values, 1, higher, *planes.higher)
+            self._search(planes, values, (first, higher), decoded, guidance)
         streams.put_planes("sh0", planes.first, _CONSTANT, decoded.side)
         luma, chroma, nothing = planes.luma, planes.chroma, np.empty((0, len(values)), np.int32)
-        del planes
+        del planes, first
         if terms:
             if not search:  # one stream after the other: these planes take most of the memory
-                self._round(values, 1, steps[1], luma[1:], nothing)
+                higher = self._higher_steps(decoded)
+                self._round(values, 1, higher, luma[1:], nothing)
             _set_flags(luma, 1)
             streams.put_planes("shN.luma", luma, _planes(1, terms), decoded.side)
             del luma
             if not search:
-                self._round(values, 1, steps[1], nothing, chroma[2:])
+                self._round(values, 1, higher, nothing, chroma[2:])
             _set_flags(chroma, 2)
             streams.put_planes("shN.chroma", chroma, _planes(2, terms), decoded.side)
 
@@ -153,17 +155,21 @@ class YCoCg(Codec):
     def _values(self, planes: _Planes, decoded: Decoded) -> Array:
         out = np.empty(decoded.shape("sh"), np.float32)
         threads = min(os.cpu_count() or 1, 64)
-        first, higher = self._steps(decoded)
         constant = planes.first[:1], planes.first[1:]
+        first = self._first_steps(decoded)
         _native.dequantize_ycocg(*constant, first, self.chroma, 0, out, threads)
         if out.shape[1] > 1:
+            higher = self._higher_steps(decoded)
             _native.dequantize_ycocg(*planes.higher, higher, self.chroma, 1, out, threads)
         return out
 
-    def _steps(self, decoded: Decoded) -> _Steps:
-        """Luma steps of the constant term and of the others."""
-        factors = decoded.step_factors(self.adapt)
-        return np.asarray(self.step / SH_C0 * factors), np.asarray(self.sh_step * factors)
+    def _first_steps(self, decoded: Decoded) -> NDArray[np.float64]:  # [N]
+        """Luma steps of the constant term."""
+        return np.asarray(self.step / SH_C0 * decoded.step_factors(self.adapt))
+
+    def _higher_steps(self, decoded: Decoded) -> NDArray[np.float64]:  # [N]
+        """Luma steps of the other terms."""
+        return np.asarray(self.sh_step * decoded.step_factors(self.adapt))
 
 
 @dataclass(frozen=True, eq=False)

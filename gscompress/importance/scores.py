@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gscompress.cameras import Camera
-from gscompress.codecs.guidance import Guidance, Sightings
+from gscompress.codecs.guidance import Guidance, Sightings, weight_codes
 from gscompress.gaussians import Array, Gaussians
 from gscompress.importance import pick_views
 from gscompress.stages.base import Context
@@ -59,15 +59,15 @@ def _sight(
     scene: Gaussians, cameras: Sequence[Camera], ctx: Context, score: str
 ) -> tuple[Array, Sightings]:
     """The score over all cameras, and the squared weights view by view."""
-    weights = np.empty((len(scene), len(cameras)), np.float32)
+    codes = np.empty((len(scene), len(cameras)), np.uint8)
     total = np.zeros(len(scene))
     gather = np.maximum if score == "weight_max" else np.add
     progress = ctx.step("score")
     for view, camera in enumerate(cameras):
         scores = ctx.renderer.scores(scene, [camera], removal=score == "removal_effect")
-        weights[:, view] = scores.weight_sq_sum
+        codes[:, view] = weight_codes(scores.weight_sq_sum)
         gather(total, getattr(scores, score), out=total)
         if progress is not None:
             progress(view + 1, len(cameras))
     eyes = np.array([camera.position for camera in cameras], np.float32).reshape(-1, 3)
-    return total.astype(np.float32), Sightings(eyes, weights)
+    return total.astype(np.float32), Sightings(eyes, codes)

@@ -40,6 +40,9 @@ _SAMPLE = 20_000
 _NARROWEST, _WIDEST = 0.4, 2.5
 """How far steps are moved at most: what was measured holds nearby."""
 
+_MEANS_GAIN = 0.03
+"""Octaves of squared error that other bits of positions must gain: they order the scene anew."""
+
 _LEAST = 1e-30
 """Squared errors below it are none."""
 
@@ -78,18 +81,49 @@ def allocate(config: Config, encoder: Encoder, ctx: Context) -> Config:
         slopes.append(trials.slope(name if name in GROUPS else "sh", widen(config, _TRIAL)))
         if told is not None:
             told(number, len(groups))
-    factors = shares_of_steps(slopes)
-    found = _widened(config, groups.values(), factors)
     octave_bytes = sum(slope.octave_bytes for slope in slopes)
     if octave_bytes <= 0:
         return config
+    bits, factors, promised = _best(slopes, trials.slope_of_means(config))
+    found = _widened(_coarser(config, bits), groups.values(), factors)
     # Widening all steps of the configuration by so many octaves would save as much as is saved.
     octaves, change = trials.compare(found, octave_bytes)
-    log.info("allocation: %s, %s", dict(zip(groups, slopes, strict=True)), change - 2 * octaves)
-    if not change < 2 * octaves:
+    gains = 2 * octaves - change, promised
+    log.info("allocation: %s, %d, %s", dict(zip(groups, slopes, strict=True)), bits, gains)
+    if not sum(gains) > 0:
         return config
     # Bytes do not follow the logarithm of steps exactly: what is missing comes from all of them.
-    return _widened(config, groups.values(), [factor * 2**-octaves for factor in factors])
+    factors = [factor * 2**-octaves for factor in factors]
+    return _widened(_coarser(config, bits), groups.values(), factors)
+
+
+def _best(slopes: Sequence[Slope], means: Slope | None) -> tuple[int, list[float], float]:
+    """By how many bits to coarsen positions, the factors of the other steps, and what is promised.
+
+    That is how many octaves the squared error falls if slopes, of errors relative to all, hold.
+    """
+    found = []
+    for bits in (0, 1, -1) if means is not None else (0,):
+        save = -bits * means.octave_bytes if means is not None else 0.0
+        factors = shares_of_steps(slopes, save)
+        moved = sum(s.error * (f**2 - 1) for s, f in zip(slopes, factors, strict=True))
+        if means is not None:
+            moved += means.error * (4.0**bits - 1)
+            # Clipped factors may save less than they should.
+            lacking = save - sum(
+                s.octave_bytes * np.log2(f) for s, f in zip(slopes, factors, strict=True)
+            )
+            octaves = lacking / sum(slope.octave_bytes for slope in slopes)
+        else:
+            octaves = 0.0
+        promised = -np.log2(max(1 + moved, _LEAST)) - 2 * octaves
+        found.append((bits, factors, float(promised)))
+    return max(found, key=lambda one: one[2] - (_MEANS_GAIN if one[0] else 0))
+
+
+def _coarser(config: Config, bits: int) -> Config:
+    """With positions coarser by some bits."""
+    return _with(config, "means", config.attributes["means"].scaled(2.0**bits))
 
 
 class _Trials:
@@ -117,6 +151,15 @@ class _Trials:
             error = (error * _TRIAL**2 - self._known[group]) / (_TRIAL**2 - 1)
         return Slope((self._base.bytes[group] - size) / np.log2(_TRIAL), error)
 
+    def slope_of_means(self, config: Config) -> Slope | None:
+        """What a bit of the positions does; None where there is none to be saved."""
+        coarser = _coarser(config, 1)
+        if coarser == config:
+            return None
+        size, values = self._base.trial("means", coarser)
+        error = self._relative({"means": values}) / 4
+        return Slope(float(self._base.bytes["means"] - size), error)
+
     def compare(self, config: Config, octave_bytes: float) -> tuple[float, float]:
         """Octaves by which bytes and mean squared errors fall and rise under ``config``."""
         coded = self._part.code(config)
@@ -135,11 +178,11 @@ class _Trials:
         return errors
 
 
-def shares_of_steps(slopes: Sequence[Slope]) -> list[float]:
+def shares_of_steps(slopes: Sequence[Slope], save: float = 0.0) -> list[float]:
     """Factors of the steps at which the last byte of each group gains the same.
 
     Bytes are -b log2(m) and the error is e m^2 in the factor m: a byte gains the same where
-    e m^2 / b is the same. Together the factors leave the bytes as they are.
+    e m^2 / b is the same. Together the factors save ``save`` bytes, as far as they may move.
     """
     b = np.array([max(slope.octave_bytes, 0.0) for slope in slopes])
     e = np.array([max(slope.error, 1e-30) for slope in slopes])
@@ -153,7 +196,7 @@ def shares_of_steps(slopes: Sequence[Slope]) -> list[float]:
     for _ in range(60):
         middle = float(np.sqrt(low * high))
         saved = float(np.sum(b * np.log2(factors(middle))))
-        low, high = (low, middle) if saved > 0 else (middle, high)
+        low, high = (low, middle) if saved > save else (middle, high)
     return [float(f) for f in factors(low)]
 
 
@@ -174,7 +217,7 @@ Widen = Callable[[Config, float], Config]
 
 
 def _groups(config: Config) -> dict[str, Widen]:
-    """What can be widened by itself, and how. Positions move in whole bits: they stay."""
+    """What can be widened by itself, and how; but for positions, which move in whole bits."""
     groups: dict[str, Widen] = {
         group: _widener(group) for group in ("opacities", "scales", "quats")
     }

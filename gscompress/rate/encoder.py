@@ -12,7 +12,7 @@ from gscompress.config import Config
 from gscompress.container import Container
 from gscompress.format import decode_container, make_header
 from gscompress.gaussians import Gaussians
-from gscompress.rate.sample import Part, blocks
+from gscompress.rate.sample import Part, blocks, grid_of
 
 __all__ = ["Encoded", "Encoder"]
 
@@ -80,6 +80,7 @@ class Encoder:
         arranged, guidance, levels = self._arrange(config)
         rows, ends = blocks(levels, count)
         begun = self._begin(config)[0].select(rows, ends)
+        begun.set_grid(grid_of(begun.attributes["means"]))
         return arranged, Part(rows, arranged.select(rows), guidance.select(rows), begun)
 
     def _begin(self, config: Config) -> tuple[Decoded, StreamWriter]:

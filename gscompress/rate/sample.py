@@ -22,7 +22,9 @@ from gscompress.config import Config
 from gscompress.gaussians import Array, Gaussians
 from gscompress.render.base import Renderer
 
-__all__ = ["Coded", "Part", "Views", "blocks"]
+__all__ = ["Coded", "Part", "Views", "blocks", "grid_of"]
+
+_CELLS = 2**20 - 1
 
 BLOCK = 512
 """Neighbours in coding order that are taken together, so that they still predict each other."""
@@ -44,21 +46,34 @@ class Part:
     guidance: Guidance
     begun: Decoded
 
-    @property
-    def means(self) -> Array:
-        """The decoded positions."""
-        return self.begun.attributes[GROUPS["means"]]
-
     def code(self, config: Config) -> Coded:
-        """Encode all groups but the positions."""
+        """Encode all groups."""
         return Coded(self, config)
+
+    def code_means(self, config: Config) -> tuple[int, Array]:
+        """Bytes and decoded positions; other codecs than that of ``begun`` order them anew."""
+        codec: Any = config.attributes["means"]
+        levels = self.begun.levels
+        level = np.searchsorted(levels, np.arange(len(self.rows)), side="right")
+        order = np.arange(len(self.rows))
+        if hasattr(codec, "order"):
+            order = codec.order(self.scene.means)
+        order = order[np.argsort(level[order], kind="stable")]
+        streams = StreamWriter(config.entropy, levels)
+        decoded = Decoded(len(order), self.scene.sh_degree, self.scene.mode, levels=levels)
+        coded = encode_group(
+            "means", self.scene.select(order), self.guidance, codec, decoded, streams
+        )
+        means = np.empty_like(coded)
+        means[order] = coded
+        return sum(map(len, streams.chunks.values())), means
 
 
 class Coded:
     """A part under one configuration.
 
     Attributes:
-        bytes: Of each group but the positions.
+        bytes: Of each group.
         values: The decoded values of each group.
     """
 
@@ -67,7 +82,8 @@ class Coded:
         self._config = config
         self._known: dict[str, Decoded] = {}
         self.bytes: dict[str, int] = {}
-        self.values: dict[str, Array] = {"means": part.means}
+        self.values: dict[str, Array] = {}
+        self.bytes["means"], self.values["means"] = part.code_means(config)
         state = part.begun
         for wave in WAVES[1:]:
             self._known |= dict.fromkeys(wave, state)
@@ -77,6 +93,8 @@ class Coded:
 
     def trial(self, group: str, config: Config) -> tuple[int, Array]:
         """Bytes and decoded values of a group under another configuration of it alone."""
+        if group == "means":
+            return self._part.code_means(config)
         state, codec = self._known[group], config.attributes[group]
         streams = StreamWriter(config.entropy, state.levels)
         encode_group(group, self._part.scene, self._part.guidance, codec, state.copy(), streams)
@@ -109,6 +127,13 @@ def blocks(levels: Sequence[int], count: int) -> tuple[NDArray[np.intp], tuple[i
         kept.append(begin + np.flatnonzero(taken))
         ends.append(sum(map(len, kept)))
     return np.concatenate(kept), tuple(ends)
+
+
+def grid_of(means: Array) -> NDArray[np.uint32]:  # [N, 3] -> [N, 3]
+    """Cells of positions, fine enough to tell who is near."""
+    low = means.min(axis=0)
+    extent = float((means.max(axis=0) - low).max()) or 1.0
+    return np.asarray((means - low) * (_CELLS / extent), dtype=np.uint32)
 
 
 class Views:

@@ -86,7 +86,7 @@ class Distill(Stage):
         best, _ = refit(scene.sh, scene.means, sightings, (degree + 1) ** 2, self.damping)
         if self.tolerance == 0:
             return best
-        visibility = sightings.weights.sum(axis=1, dtype=np.float64)
+        visibility = sightings.visibility()
         seen = visibility > 0
         typical = np.median(visibility[seen]) if seen.any() else 1.0
         limit = self.tolerance**2 * 3 * typical

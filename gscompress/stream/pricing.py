@@ -25,6 +25,7 @@ _BYTES_PER_DECADE = 0.42
 _LOWEST, _HIGHEST = 1e-18, 1e-2
 _MAX_TRIES = 8
 _MAX_STRIDE = 1.5  # decades
+_NARROW = 0.005  # decades
 
 
 def nominal_price(quality: float, gaussians: int) -> float:
@@ -145,8 +146,8 @@ def _search(
     logarithm = math.log10(price)
     for _ in range(_MAX_TRIES):
         logarithm = min(max(logarithm, math.log10(_LOWEST)), math.log10(_HIGHEST))
-        if any(abs(logarithm - before) < 1e-4 for before, _, _ in tried):
-            break
+        if any(abs(logarithm - before) < _NARROW for before, _, _ in tried):
+            break  # one Gaussian more or less is a jump
         one = attempt(10**logarithm)
         miss = miss_of(one)
         tried.append((logarithm, miss, one))

@@ -44,6 +44,7 @@ MAX_CONNECTIONS = 256
 _IDLE = 60.0  # seconds
 _LOOK = 0.1  # seconds between looks at a manifest that grows
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.~-]{0,254}", re.ASCII)
+_ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.:\[\]-]+", re.ASCII)
 _IMMUTABLE = "public, max-age=31536000, immutable"
 
 _log = logging.getLogger(__name__)
@@ -59,13 +60,17 @@ class ClipServer(FileServer):
         allow_origin: The origin whose pages may read the clips; ``*``: all.
 
     Raises:
-        InputError: There is no clip, or its manifest is damaged.
+        InputError: There is no clip, its manifest is damaged, or there is no such origin.
         OSError: The port is taken.
     """
 
     def __init__(
         self, folder: StrPath, *, host: str = HOST, port: int = 0, allow_origin: str = "*"
     ) -> None:
+        if not _ORIGIN.fullmatch(allow_origin):
+            raise InputError(
+                "origin", found=ascii(allow_origin), expected="*, or such as https://example.org"
+            )
         self.folder = Path(folder)
         self.allow_origin = allow_origin
         self.stopping = threading.Event()

@@ -159,7 +159,7 @@ class Slots:
         sh = key.sh[slots].astype(np.float64)
         sh[:, 0] += moved["sh0"]
         if "shN" in slices:
-            sh[:, 1:] += moved["shN"].reshape(len(slots), -1, 3)
+            sh[:, 1:] += moved["shN"].reshape(len(slots), sh.shape[1] - 1, 3)
         now["sh"][slots] = sh
 
 

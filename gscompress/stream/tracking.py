@@ -104,7 +104,7 @@ def _match_equal(before: Gaussians, after: Gaussians) -> Rows:
     equal = np.ones(len(first), np.bool_)
     for name in ATTRIBUTES:
         a, b = getattr(before, name)[first], getattr(after, name)[second]
-        equal &= (a == b).reshape(len(first), -1).all(axis=1)
+        equal &= np.all(a == b, axis=tuple(range(1, a.ndim)))
     rows[first[equal]] = second[equal]
     return rows
 

@@ -15,6 +15,8 @@ from gscompress._serving import FileHandler, FileServer, copy
 from gscompress.cameras import Camera
 from gscompress.errors import GscompressError
 from gscompress.files import StrPath
+from gscompress.stream.manifest import MANIFEST
+from gscompress.viewer.clips import CLIP, only_clip, open_clip
 from gscompress.viewer.scenes import ShownFile, manifest, site_files
 
 __all__ = ["ViewServer"]
@@ -33,7 +35,8 @@ class ViewServer(FileServer):
     What can be fetched is a fixed table of paths made here, so that no request leads elsewhere.
 
     Args:
-        paths: The scenes, one or two; the first is on the left.
+        paths: The scenes, one or two, the first on the left; or a clip: its folder, its manifest,
+            or the URL of either, from where its files are fetched when the page wants them.
         cameras: From where they can be looked at.
         port: Where to listen; 0: any free port.
 
@@ -46,12 +49,21 @@ class ViewServer(FileServer):
     def __init__(
         self, paths: Sequence[StrPath], *, cameras: Sequence[Camera] = (), port: int = 0
     ) -> None:
-        self.shown = ShownFile.check([Path(path) for path in paths])
+        clip = only_clip(paths)
+        self.clip = None if clip is None else open_clip(clip)
+        self.shown = [] if self.clip else ShownFile.check([Path(path) for path in paths])
         self.site = site_files()
         urls = [f"files/{number}/{quote(file.url_name)}" for number, file in enumerate(self.shown)]
         self.files = {f"files/{k}/{file.url_name}": k for k, file in enumerate(self.shown)}
         self.document = json.dumps(
-            manifest(self.shown, urls, cameras, convert="convert"), allow_nan=False
+            manifest(
+                self.shown,
+                urls,
+                cameras,
+                convert="convert",
+                clip=self.clip.name if self.clip else None,
+            ),
+            allow_nan=False,
         ).encode()
         self.scratch = tempfile.TemporaryDirectory(prefix="gscompress-view-")
         self._converting = threading.Lock()
@@ -76,9 +88,11 @@ class ViewServer(FileServer):
             return self._readable[number]
 
     def server_close(self) -> None:
-        """Stop listening and remove what was converted."""
+        """Stop listening, remove what was converted, and let go of connections."""
         super().server_close()
         self.scratch.cleanup()
+        if self.clip is not None:
+            self.clip.close()
 
 
 class _Handler(FileHandler):
@@ -128,8 +142,24 @@ class _Handler(FileHandler):
             self.send_file(self.server.readable(self.server.files[path]))
         elif path in self.server.site:
             self.send_file(self.server.site[path])
-        else:
+        elif not self._get_of_clip(path):
             self.send_text(HTTPStatus.NOT_FOUND, f"There is no {path!r} here.")
+
+    def _get_of_clip(self, path: str) -> bool:
+        """Send a file of the clip; False: it is none."""
+        clip = self.server.clip
+        if clip is None or not path.startswith(CLIP):
+            return False
+        url = path.removeprefix(CLIP)
+        if url == MANIFEST:
+            self.send_body(clip.manifest(), ".json")
+            return True
+        found = clip.segment(url)
+        if isinstance(found, Path):
+            self.send_file(found)
+        elif found is not None:
+            self.send_body(found, ".gsr")
+        return found is not None
 
     def _post(self) -> None:
         """A dropped file of another format: its bytes in, a PLY out."""

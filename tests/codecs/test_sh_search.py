@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gscompress import _native
-from gscompress.codecs.guidance import Guidance, Sightings
+from gscompress.codecs.guidance import WEIGHTS, Guidance, Sightings, weight_codes
 from gscompress.codecs.morton import Morton
 from gscompress.codecs.sh_search import ShSearch, symbol_bits
 from gscompress.codecs.ycocg import YCoCg
@@ -26,7 +26,7 @@ class Case:
         eyes = np.array([0, 0, 4.0]) + rng.normal(0, 1.2, (views, 3))
         weights = np.exp(rng.normal(0, 2, (n, views))) * (rng.random((n, views)) < 0.6)
         weights[::8] = 0
-        self.sightings = Sightings(eyes.astype(np.float32), weights.astype(np.float32))
+        self.sightings = Sightings.of(eyes.astype(np.float32), weights)
         self.seen = weights.sum(axis=1) > 0
 
     def plain(self):
@@ -45,7 +45,8 @@ class Case:
             CHROMA,
             means=self.means,
             eyes=self.sightings.eyes,
-            weights=self.sightings.weights,
+            codes=self.sightings.codes,
+            weights=WEIGHTS,
             damping=DAMPING,
             bit_price=price,
             sizes=None if bits is None else bits[0],
@@ -163,7 +164,7 @@ def scene_with_sightings(n, degree):
     scene = make_scene(n, degree)
     rng = np.random.default_rng(4)
     eyes = np.array([0, 0, 30.0]) + rng.normal(0, 5, (9, 3))
-    return scene, Sightings(eyes.astype(np.float32), rng.exponential(1, (n, 9)).astype(np.float32))
+    return scene, Sightings.of(eyes.astype(np.float32), rng.exponential(1, (n, 9)))
 
 
 @pytest.mark.parametrize("degree", [0, 1, 3])
@@ -183,13 +184,23 @@ def test_streams_decode_as_those_of_nearest_integers(n, degree):
     assert changed <= {"sh0", "shN.luma", "shN.chroma"}
 
 
+def test_weights_keep_their_order_of_magnitude():
+    weights = np.exp2(np.linspace(-21, 21, 5000))
+    assert np.abs(WEIGHTS[weight_codes(weights)] / weights - 1).max() < 0.06
+    assert weight_codes(np.array([0, 1e-30, 1e30])).tolist() == [0, 1, 255]
+    sightings = Sightings.of(np.zeros((2, 3), np.float32), np.array([[0, 2.0], [4.0, 1.0]]))
+    assert sightings.visibility().tolist() == [2, 5]
+    with pytest.raises(ValueError, match="do not fit"):
+        Sightings(np.zeros((3, 3), np.float32), sightings.codes)
+
+
 def test_sightings_follow_the_coding_order():
     """A Gaussian's own views decide, wherever the order puts it."""
     scene, sightings = scene_with_sightings(500, 1)
-    weights = sightings.weights.copy()
-    weights[:250] = 0
+    codes = sightings.codes.copy()
+    codes[:250] = 0
     codecs = {"sh": YCoCg(views=9, compaction=1.0)}
-    seen = Sightings(sightings.eyes, weights)
+    seen = Sightings(sightings.eyes, codes)
     _, chunks, levels = encode(scene, sightings=seen, shares=(), **codecs)
     _, plain, _ = encode(scene, shares=(), **codecs)
     searched = decode(scene, chunks, levels, **codecs)
@@ -202,7 +213,7 @@ def test_sightings_follow_the_coding_order():
 
 def test_search_without_any_sighting_changes_nothing():
     case = Case(50, 9)
-    nobody = Sightings(case.sightings.eyes, np.zeros_like(case.sightings.weights))
+    nobody = Sightings(case.sightings.eyes, np.zeros_like(case.sightings.codes))
     first, higher = case.plain()
     levels = first[:, 0], higher[0], higher[1:].reshape(-1, 50)
     ShSearch(0.1, 1.0).refine(levels, case.rgb, case.means, case.steps, CHROMA, nobody)

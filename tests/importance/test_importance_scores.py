@@ -4,6 +4,7 @@ import pytest
 
 import gscompress as gs
 from gscompress.codecs.classes import Classes
+from gscompress.codecs.guidance import weight_codes
 from gscompress.codecs.ycocg import YCoCg
 from gscompress.importance.scores import look
 from gscompress.stages.base import Context
@@ -37,7 +38,8 @@ def test_sightings_are_those_of_each_camera(context):
     for view in (0, 7, 11):
         camera = context.cameras[view]
         scores = context.renderer.scores(context.scene, [camera], removal=False)
-        assert (guidance.sightings.weights[:, view] == scores.weight_sq_sum).all()
+        codes = weight_codes(scores.weight_sq_sum)
+        assert (guidance.sightings.codes[:, view] == codes).all()
         assert guidance.sightings.eyes[view] == pytest.approx(camera.position, rel=1e-6)
 
 

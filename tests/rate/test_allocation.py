@@ -47,7 +47,7 @@ def test_the_demo_scene_gets_better_at_the_same_size():
     train, test = split(gs.load_cameras(cameras), cameras)
     images = [gs.render(demo, camera) for camera in test[::2]]
     found = []
-    for views in (0, 12):
+    for views in (0, 4):
         config = load_config("balanced", [f"allocate={views}"])
         result = gs.compress(demo, config, cameras=train)
         decoded = result.decoded()
@@ -59,7 +59,7 @@ def test_the_demo_scene_gets_better_at_the_same_size():
     assert abs(other_size / size - 1) < 0.02
     assert after > before + 0.2
     assert tuned["attributes"]["sh"]["step"] < plain["attributes"]["sh"]["step"]
-    assert tuned["attributes"]["means"] == plain["attributes"]["means"]
+    assert tuned["attributes"]["means"]["bits"] < plain["attributes"]["means"]["bits"]
 
 
 @pytest.mark.parametrize("preset", ["fast", "lossless"])

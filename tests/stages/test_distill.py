@@ -37,7 +37,7 @@ class TestRefit:
         eyes = 5 * directions(views, 4) * [1, 1, 0.2]
         weights = rng.exponential(size=(count, views)) * (rng.random((count, views)) < 0.8)
         means = rng.normal(0, 0.5, (count, 3)).astype(np.float32)
-        return means, Sightings(eyes.astype(np.float32), weights.astype(np.float32))
+        return means, Sightings.of(eyes.astype(np.float32), weights)
 
     @pytest.mark.parametrize("terms", [1, 4, 9])
     def test_is_the_least_squares_optimum(self, terms: int) -> None:
@@ -67,7 +67,7 @@ class TestRefit:
 
     def test_a_gaussian_that_nobody_sees_is_truncated(self) -> None:
         means, sightings = self.sightings(6, 8)
-        sightings.weights[2] = 0
+        sightings.codes[2] = 0
         sh = np.random.default_rng(5).normal(size=(6, 9, 3)).astype(np.float32)
         fitted, _ = refit(sh, means, sightings, 4, damping=0.0)
         assert np.array_equal(fitted[2], sh[2, :4])

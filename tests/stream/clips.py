@@ -15,9 +15,15 @@ import numpy as np
 
 import gscompress as gs
 from gscompress.gaussians import ATTRIBUTES, Gaussians
+from gscompress.stream import segment as residuals
+from gscompress.stream.decoder import Track, decode_key
+from gscompress.stream.layout import Steps
 from gscompress.stream.manifest import Group, Manifest, Segment
 from gscompress.stream.server import ClipServer
+from gscompress.stream.slots import FRACTION
 from tests.checks import make_scene
+
+STEPS = Steps((2**-7, 2**-7, 2**-6, 2**-5, 2**-5, 2**-5), 0.0)
 
 
 def same(one: Gaussians, other: Gaussians) -> bool:
@@ -38,17 +44,26 @@ class Writer:
         data = gs.compress(scene, "fast", device="cpu").to_bytes()
         first = len(self.frames)
         self.groups.append(Group(first, 1, (self._segment(data, "key"),)))
-        self.frames.append(gs.decompress(data))
+        self.frames.append(decode_key(data))
+        self.track = Track(self.frames[-1], STEPS)
         for _ in range(frames - 1):
             self.add_residual()
 
-    def add_residual(self) -> None:
-        data = bytes([len(self.frames) % 100])
-        last = self.frames[-1]
+    def add_residual(self, scale: float = 3.0) -> None:
+        slots = self.track.slots
+        rng = np.random.default_rng(len(self.frames))
+        shape = (len(slots), slots.layout.channels)
+        values = rng.normal(0, scale, shape).astype(np.float32)  # in steps
+        weights = np.ones(shape, np.float32)
+        coded, moved, changes = self.track.coder.encode(values, weights, 0.0, 0)
+        slots.move(moved, changes * np.int32(FRACTION))
+        frame = residuals.Frame(coded)
+        first = len(self.frames)
+        segment = residuals.Segment("residual", first, len(slots), STEPS, (frame,))
         group = self.groups[-1]
-        segments = (*group.segments, self._segment(data, "residual"))
+        segments = (*group.segments, self._segment(segment.to_bytes(), "residual"))
         self.groups[-1] = Group(group.first, len(segments), segments)
-        self.frames.append(last.replace(means=last.means + data[0]))
+        self.frames.append(slots.scene())
 
     def _segment(self, data: bytes, kind: str) -> Segment:
         number = len(self.frames)

@@ -150,3 +150,12 @@ def test_memory_is_that_of_one_segment(writer: Writer, monkeypatch: pytest.Monke
     frames = clip.frames()
     assert len(list(itertools.islice(frames, 2))) == 2
     assert fetched == ["000000.gsz", "000001.gsr"]
+
+
+def test_a_segment_in_which_nothing_changes(own: Writer) -> None:
+    """The coder's bytes may well say that no Gaussian has moved."""
+    still = write_clip(own.folder.parent / "still", 1)
+    still.add_residual(scale=0.0)
+    still.publish()
+    assert still.groups[0].segments[1].bytes > 40  # not left out, as encoders may
+    assert same(Clip.open(still.folder).frame(1), still.frames[0])

@@ -142,18 +142,21 @@ void from_levels(Plane luma, Plane chroma, Vector<double> steps, double chroma_f
 }
 
 using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Codes = nb::ndarray<const uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 void search(Colours rgb, Vector<double> first_steps, Vector<double> higher_steps,
-            double chroma_factor, Matrix means, Matrix eyes, Matrix weights, double damping,
-            double bit_price, std::optional<Matrix> sizes, std::optional<Matrix> flags,
-            PlaneOut first, PlaneOut luma, PlaneOut chroma, int threads) {
+            double chroma_factor, Matrix means, Matrix eyes, Codes codes, Vector<float> weights,
+            double damping, double bit_price, std::optional<Matrix> sizes,
+            std::optional<Matrix> flags, PlaneOut first, PlaneOut luma, PlaneOut chroma,
+            int threads) {
   const size_t n = rgb.shape(0), terms = rgb.shape(1), views = eyes.shape(0);
   require(terms == 1 || terms == 4 || terms == 9 || terms == 16 || terms == 25,
           "rgb: expected 1, 4, 9, 16 or 25 terms");
   require(first_steps.shape(0) == n && higher_steps.shape(0) == n, "steps: expected [count]");
   require(means.shape(0) == n && means.shape(1) == 3, "means: expected [count, 3]");
   require(eyes.shape(1) == 3, "eyes: expected [views, 3]");
-  require(weights.shape(0) == n && weights.shape(1) == views, "weights: expected [count, views]");
+  require(codes.shape(0) == n && codes.shape(1) == views, "codes: expected [count, views]");
+  require(weights.shape(0) == 256, "weights: expected [256]");
   require(first.shape(0) == 3 && first.shape(1) == n, "first: expected [3, count]");
   require(luma.shape(0) == terms - 1 && luma.shape(1) == n, "luma: expected [terms - 1, count]");
   require(chroma.shape(0) == 2 * (terms - 1) && chroma.shape(1) == n,
@@ -169,7 +172,7 @@ void search(Colours rgb, Vector<double> first_steps, Vector<double> higher_steps
   }
   nb::gil_scoped_release release;
   search_sh({rgb.data(), n, terms, first_steps.data(), higher_steps.data(), chroma_factor},
-            {means.data(), eyes.data(), weights.data(), views},
+            {means.data(), eyes.data(), codes.data(), weights.data(), views},
             {damping, bit_price, sizes ? &bits : nullptr, threads},
             {first.data(), luma.data(), chroma.data()});
 }
@@ -189,9 +192,9 @@ void bind_geometry(nb::module_& m) {
         nb::arg("chroma_factor"), nb::arg("first"), nb::arg("rgb").noconvert(), nb::arg("threads"));
   m.def("search_sh", &search, nb::arg("rgb"), nb::arg("first_steps"), nb::arg("higher_steps"),
         nb::arg("chroma_factor"), nb::kw_only(), nb::arg("means"), nb::arg("eyes"),
-        nb::arg("weights"), nb::arg("damping"), nb::arg("bit_price"), nb::arg("sizes").none(),
-        nb::arg("flags").none(), nb::arg("first").noconvert(), nb::arg("luma").noconvert(),
-        nb::arg("chroma").noconvert(), nb::arg("threads"));
+        nb::arg("codes"), nb::arg("weights"), nb::arg("damping"), nb::arg("bit_price"),
+        nb::arg("sizes").none(), nb::arg("flags").none(), nb::arg("first").noconvert(),
+        nb::arg("luma").noconvert(), nb::arg("chroma").noconvert(), nb::arg("threads"));
   m.def("pack_bits", &pack, nb::arg("values"), nb::arg("widths"));
   m.def("unpack_bits", &unpack, nb::arg("data"), nb::arg("widths"));
 }

@@ -43,17 +43,18 @@ class Metric {
     float basis[kPadded] = {};
     double total = 0, squared = 0;
     const float* mean = sightings.means + 3 * i;
-    const float* weights = sightings.weights + sightings.views * i;
+    const uint8_t* codes = sightings.codes + sightings.views * i;
     for (size_t v = 0; v < sightings.views; ++v) {
-      if (!(weights[v] > 0)) continue;
+      const float weight = sightings.weights[codes[v]];
+      if (!(weight > 0)) continue;
       const float* eye = sightings.eyes + 3 * v;
       const float x = mean[0] - eye[0], y = mean[1] - eye[1], z = mean[2] - eye[2];
       const float length = std::sqrt(x * x + y * y + z * z);
       if (!(length > 0)) continue;
-      total += weights[v];
-      squared += static_cast<double>(weights[v]) * weights[v];
+      total += weight;
+      squared += static_cast<double>(weight) * weight;
       raster::scalar::sh_basis<float>(K, x / length, y / length, z / length, basis);
-      add_view<K>(weights[v], basis, sum, std::make_index_sequence<K>{});
+      add_view<K>(weight, basis, sum, std::make_index_sequence<K>{});
     }
     if (!(total > 0) || !std::isfinite(squared)) return false;
     // A view from everywhere: the mean of Y Y^T over the sphere is the identity / 4 pi.

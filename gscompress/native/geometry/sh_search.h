@@ -19,7 +19,8 @@ struct ShValues {
 struct Sightings {
   const float* means;    // [count, 3]
   const float* eyes;     // [views, 3]: camera centres
-  const float* weights;  // [count, views]: squared blending weights over the pixels of a view
+  const uint8_t* codes;  // [count, views]: places in `weights`; 0: not seen
+  const float* weights;  // [256]: squared blending weights over the pixels of a view
   size_t views;
 };
 
