@@ -46,8 +46,8 @@ MAX_ENCODED_BYTES = 1 << 28
     "--photo-pattern",
     metavar="PATTERN",
     help="How the photos in DIR are named, for example {camera}/{frame:06d}.jpg; {folder} is what "
-    "the camera's name has before a slash. By default a camera's name is that of its photo of "
-    "frame 0, and the last number in it counts on.",
+    "the camera's name has before its last slash. By default each camera has a folder, with its "
+    "photos in the order of their numbers.",
 )
 @click.option(
     "--check-access", is_flag=True, help="Decode each frame by itself too; exit with 3 if it is not"
@@ -233,19 +233,22 @@ def _show(session: Session, found: ClipReport, where: str) -> None:
         "frame": ("frame", "d"),
         "kind": ("kind", ""),
         "bytes": ("bytes", ",.0f"),
-        "per 100k": ("bytes_per_100k", ",.0f"),
         "changed": ("changed_share", ".1%"),
         "born": ("births", ",d"),
         "died": ("deaths", ",d"),
         "PSNR": ("psnr", ".2f"),
-        "SSIM": ("ssim", ".4f"),
         "photo": ("photo_psnr", ".2f"),
-        "decode ms": ("decode_ms", ".1f"),
-        "encode s": ("encode_seconds", ".1f"),
+        "ms": ("decode_ms", ".1f"),
+        "enc s": ("encode_seconds", ".1f"),
     }
     rows = [one.to_dict() for one in found.frames]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    known = {k: v for k, v in columns.items() if any(row[v[0]] is not None for row in rows)}
+    optional = {"births", "deaths"}  # whose zeros say nothing
+    known = {
+        name: (key, form)
+        for name, (key, form) in columns.items()
+        if any(row[key] is not None and (row[key] or key not in optional) for row in rows)
+    }
     for name in known:
         table.add_column(name, justify="left" if name == "kind" else "right", no_wrap=True)
     for row in rows:
@@ -270,15 +273,20 @@ def _show_summary(session: Session, found: ClipReport, summary: dict[str, Any]) 
     for name, key in (("PSNR", "psnr"), ("photo PSNR", "photo_psnr")):
         if summary[key] is not None:
             truth = "the frames' renders" if key == "psnr" else "photos"
-            session.say(f"{name:<11}{summary[key]:.2f} dB against {truth}")
+            ssim = summary[key.replace("psnr", "ssim")]
+            session.say(f"{name:<11}{summary[key]:.2f} dB, SSIM {ssim:.4f}, against {truth}")
     if summary["original_photo_psnr"] is not None:
         session.say(f"originals  {summary['original_photo_psnr']:.2f} dB against photos")
     if summary["worst_frame"] is not None:
-        session.say(f"worst      {summary['worst_frame_psnr']:.2f} dB, {summary['worst_frame']}")
+        session.say(
+            f"worst      {summary['worst_frame_psnr']:.2f} dB, frame {summary['worst_frame']}"
+        )
     if summary["drift"] is not None:
         session.say(f"drift      {summary['drift']:+.3f} dB, {summary['slope']:+.4f} dB per frame")
     times = summary["decode_ms"]
     session.say(f"decode     {times['median']:.1f} ms per frame, longest {times['max']:.1f}")
+    if summary["encode_seconds_per_frame"] is not None:
+        session.say(f"encode     {summary['encode_seconds_per_frame']:.1f} s per frame")
     if summary["access_checked"]:
         differ = len(summary["access_failures"])
         text = f"{differ} frames differ" if differ else "every frame is the same"

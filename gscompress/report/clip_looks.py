@@ -54,7 +54,7 @@ class FrameBench:
             InputError: A photo is missing, or the split leaves no camera.
         """
         selection = select_cameras(cameras, split)
-        photos = [source.of(selection.cameras, k) for k in range(frames)] if source else []
+        photos = source.find(selection.cameras, frames) if source else []
         method = Method.make(selection, None, renderer, None, background)
         return cls(method, source, photos, frames_shown(frames, pictures))
 

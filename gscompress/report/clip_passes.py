@@ -107,10 +107,10 @@ def _times(clip: Clip) -> Iterator[float]:
 
 
 def _pass(clip: Clip) -> Iterator[DecodedFrame]:
-    counter = ChangeCounter(0)
+    counter = None
     for group, segment, number, frame, ms, decoder in _timed(clip):
         slots = decoder.slots
-        if slots is None:
-            counter = ChangeCounter(len(frame))
-        changes = None if slots is None else counter.count(slots)
+        if segment.kind == "key":
+            counter = ChangeCounter(frame)
+        changes = None if slots is None or counter is None else counter.count(slots)
         yield DecodedFrame(number, group, segment, len(frame), changes, ms, scene_sha256(frame))
