@@ -26,30 +26,33 @@ __all__ = [
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def view_options(command: Command) -> Command:
-    """From where, and against which photos."""
-    for decorate in (
-        click.option(
-            "--split",
-            type=click.Choice(["test", "train", "all"]),
-            help="Measure at these of the cameras.  [default: test]",
-        ),
-        click.option(
-            "--images",
-            metavar="DIR",
-            type=click.Path(path_type=Path),
-            help="Photos named as the cameras are: the truth, instead of the renders of REF.",
-        ),
-        click.option(
-            "--cameras",
-            metavar="PATH",
-            type=click.Path(path_type=Path),
-            help="cameras.json, transforms.json, COLMAP, dataset. By default those beside REF or "
-            "TEST; virtual ones where there are none.",
-        ),
-    ):
-        command = decorate(command)
-    return command
+def view_options(images: str, cameras: str) -> Callable[[Command], Command]:
+    """From where, and against which photos.
+
+    Args:
+        images: What the photos are, for the help.
+        cameras: Where cameras are from by default, for the help.
+    """
+
+    def decorate(command: Command) -> Command:
+        for option in (
+            click.option(
+                "--split",
+                type=click.Choice(["test", "train", "all"]),
+                help="Measure at these of the cameras.  [default: test]",
+            ),
+            click.option("--images", metavar="DIR", type=click.Path(path_type=Path), help=images),
+            click.option(
+                "--cameras",
+                metavar="PATH",
+                type=click.Path(path_type=Path),
+                help=f"cameras.json, transforms.json, COLMAP, dataset. {cameras}",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def measuring_options(command: Command) -> Command:
@@ -61,7 +64,10 @@ def measuring_options(command: Command) -> Command:
         ),
     ):
         command = decorate(command)
-    return view_options(command)
+    return view_options(
+        "Photos named as the cameras are: the truth, instead of the renders of REF.",
+        "By default those beside REF or TEST; virtual ones where there are none.",
+    )(command)
 
 
 def select_views(

@@ -41,13 +41,16 @@ MAX_ENCODED_BYTES = 1 << 28
 @click.command("eval", short_help="Measure a clip, frame by frame.")
 @click.argument("clip", metavar="CLIP")
 @click.argument("frames", nargs=-1, metavar="[FRAME...]", type=click.Path(path_type=Path))
-@view_options
+@view_options(
+    "Photos of every frame: a folder for each camera, with its photos in the order of their "
+    "numbers. They are told beside the renders of FRAMEs; without FRAMEs they are the truth.",
+    "By default those beside the first FRAME; virtual ones where there are none.",
+)
 @click.option(
     "--photo-pattern",
     metavar="PATTERN",
-    help="How the photos in DIR are named, for example {camera}/{frame:06d}.jpg; {folder} is what "
-    "the camera's name has before its last slash. By default each camera has a folder, with its "
-    "photos in the order of their numbers.",
+    help="How the photos are named instead, for example {camera}/{frame:06d}.jpg; {folder} is what "
+    "the camera's name has before its last slash.",
 )
 @click.option(
     "--check-access", is_flag=True, help="Decode each frame by itself too; exit with 3 if it is not"
@@ -105,8 +108,7 @@ def verb(
     """Measure a clip: bytes, what changes, decode times, and the quality of each frame.
 
     CLIP is a folder, its manifest.json, or an http or https URL of either. FRAMEs are the files
-    that it was made from, all of them in order: their renders are the truth. With --images photos
-    are one as well, or, without FRAMEs, the only one.
+    that it was made from, all of them in order: their renders are the truth.
     """
     if min_psnr is not None and not (frames or options["images"]):
         raise UsageError("--min-psnr needs FRAMEs or --images to compare with")

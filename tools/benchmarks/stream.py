@@ -179,7 +179,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     motion.add_argument("--cameras", type=Path, required=True)
     motion.add_argument("--count", type=int, default=30, help="frames")
     motion.add_argument("--views", type=int, default=3, help="test views to measure at")
-    motion.add_argument("--qualities", type=float, nargs="+", default=[30, 45, 60, 75])
+    motion.add_argument("--qualities", type=float, nargs="+", default=[30, 45, 60, 75, 90])
     motion.set_defaults(run=_motion)
     decode = parts.add_parser("decode", help="frames per second")
     decode.add_argument("scene", type=Path)
