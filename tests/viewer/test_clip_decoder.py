@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -18,7 +19,7 @@ from gscompress.errors import GscompressError
 from gscompress.stream.clip import Clip
 from gscompress.stream.decoder import GroupDecoder, Track, decode_key, phase_of
 from gscompress.stream.layout import EVEN, Steps
-from gscompress.stream.manifest import MANIFEST, Manifest
+from gscompress.stream.manifest import MANIFEST, Group, Manifest
 from gscompress.stream.segment import Frame, Segment, Turnover
 from gscompress.stream.slots import FRACTION
 from tests.checks import digest, make_scene
@@ -81,6 +82,20 @@ def test_a_damaged_segment_is_told_and_the_next_key_frame_follows(node, clip, co
     assert [one.get("number") for one in answer["told"]] == [*good, None, *range(SECOND_KEY, 10)]
     kept = [one["digest"] for one in answer["told"] if "digest" in one]
     assert kept == [digest(frames[k]) for k in [*good, *range(SECOND_KEY, 10)]]
+
+
+def test_a_clip_that_grows(node, clip, copied):
+    """Only the first two segments are there at first."""
+    folder, manifest, frames = clip
+    first = manifest.groups[0]
+    begun = dataclasses.replace(
+        manifest, groups=(Group(0, 2, first.segments[:2]),), complete=False
+    )
+    begun.write(copied)
+    for segment in list(manifest.segments())[2:]:
+        (copied / segment.url).unlink()
+    (answer,) = node([{"play": str(copied), "from": 0, "grown": str(folder)}])
+    assert [one["digest"] for one in answer["told"]] == [digest(frame) for frame in frames]
 
 
 def test_what_is_missing_or_wrong_is_told(node, clip, copied):

@@ -3,6 +3,8 @@
 import { readManifest } from "../stream/manifest.js";
 import { Mirror } from "./mirror.js";
 
+const MOST_ERRORS = 100; // that are kept
+
 export class Player {
   // onChange: called when something is to be told anew; onError: with a text, "" when that is over.
   constructor(stage, { onChange, onError }) {
@@ -108,7 +110,7 @@ export class Player {
   }
 
   #receive(message) {
-    if (message.manifest) this.manifest = message.manifest;
+    if (message.manifest) this.#grow(message.manifest);
     else if (message.serial !== this.serial) return;
     else if (message.failure) this.#fail(message.failure);
     else if (message.ended) this.ended = true;
@@ -118,8 +120,13 @@ export class Player {
     this.#run();
   }
 
+  #grow(manifest) {
+    this.manifest = manifest;
+    this.onChange();
+  }
+
   #lose({ lost, error }) {
-    this.errors.push({ frame: lost, error });
+    this.errors = [...this.errors.slice(1 - MOST_ERRORS), { frame: lost, error }];
     this.onError(`frame ${lost}: ${error}`);
   }
 
