@@ -13,6 +13,7 @@ VERBS = {
     "train": "Learn a clip from a first frame and synchronised photos.",
     "info": "Say what a clip holds.",
     "decode": "Write frames of a clip in any format.",
+    "eval": "Measure a clip, frame by frame.",
     "play": "Receive and decode a clip; render it; measure how that goes.",
 }
 """Each is the command ``verb`` in the module ``gscompress.cli.stream_<name>``."""
@@ -23,7 +24,7 @@ VERBS = {
     cls=LazyGroup,
     verbs=VERBS,
     prefix="gscompress.cli.stream_",
-    short_help="Sequences of frames: encode, train, decode, play.",
+    short_help="Sequences of frames: encode, train, measure, decode, play.",
     epilog="'gscompress stream VERB --help' tells the options of a verb.",
 )
 def verb() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +10,11 @@ from pathlib import Path, PurePosixPath
 from gscompress.cameras import Camera
 from gscompress.errors import InputError, UsageError
 from gscompress.photos import IMAGE_ENDINGS
+from gscompress.stream.training.footage import find_footage
 
 __all__ = ["FramePhotos"]
 
-_FIELDS = ("camera", "folder", "frame")
-_NUMBER = re.compile(r"\d+(?=\D*\Z)")
+_FIELDS = {"camera", "folder", "frame"}
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,8 @@ class FramePhotos:
         folder: Where they are.
         pattern: Their names inside of it, with or without an ending: {camera} is the camera's name
             without an ending, {folder} the part of it before the last slash, {frame} the number of
-            the frame ({frame:06d}: with six digits). None: a camera's name is that of its photo of
-            frame 0, and the last number in the file's name counts on from there.
+            the frame ({frame:06d}: with six digits). None: a folder for each camera, with its
+            photos in the order of their numbers, as ``find_footage`` has it.
 
     Raises:
         UsageError: The pattern has other fields, or does not say which frame.
@@ -40,65 +39,63 @@ class FramePhotos:
     def __post_init__(self) -> None:
         if not self.folder.is_dir():
             raise InputError(self.folder, found="no such folder", expected="a folder of images")
-        if self.pattern is None:
-            return
-        try:
-            fields = [name for _, name, _, _ in string.Formatter().parse(self.pattern) if name]
-            known = set(fields) <= set(_FIELDS) and "frame" in fields
-            self.pattern.format(camera="a", folder="b", frame=0)
-        except (ValueError, IndexError, KeyError):
-            known = False
-        if not known:
+        if self.pattern is not None and not _is_known(self.pattern):
             raise UsageError(
                 f"photo pattern {self.pattern!r}: it needs {{frame}}, and may have {{camera}} and "
                 "{folder}, for example {folder}/{frame:06d}.jpg"
             )
 
-    def of(self, cameras: Sequence[Camera], frame: int) -> list[Path]:
-        """The photo of each camera at a frame.
+    def find(self, cameras: Sequence[Camera], frames: int) -> list[list[Path]]:
+        """For each frame the photo of each camera.
 
         Raises:
             InputError: One is missing, or its name leads out of the folder.
         """
-        return [self._find(camera, frame) for camera in cameras]
-
-    def _find(self, camera: Camera, frame: int) -> Path:
-        name = self._name(camera, frame)
-        if name.is_absolute() or ".." in name.parts:
+        if self.pattern is not None:
+            names = [_fields_of(camera) for camera in cameras]
+            return [
+                [self._named(self.pattern.format(**name, frame=frame)) for name in names]
+                for frame in range(frames)
+            ]
+        footage = find_footage(cameras, self.folder)
+        if len(footage) < frames:
             raise InputError(
-                self.folder, f"image {name}", found="a path out of it", expected="a path inside"
+                self.folder,
+                found=f"photos of {len(footage)} frames",
+                expected=f"{frames}, one for each frame of the clip",
+                remedy="Name the folder that holds them, or how they are named: --photo-pattern.",
             )
-        path = self.folder / name
+        return [footage.frame(frame).paths for frame in range(frames)]
+
+    def _named(self, name: str) -> Path:
+        """The photo of a name."""
+        inner = PurePosixPath(name)
+        if inner.is_absolute() or ".." in inner.parts:
+            raise InputError(self.folder, name, found="a path out of it", expected="one inside")
         for ending in ("", *IMAGE_ENDINGS):
-            found = path.with_name(path.name + ending)
-            if found.is_file():
-                return found
+            path = self.folder / f"{inner}{ending}"
+            if path.is_file():
+                return path
         raise InputError(
             self.folder,
-            f"image of camera {camera.name} at frame {frame}",
-            found=f"no {name}",
-            expected="one photo per camera and frame",
-            remedy="Name the folder that holds them, and say how they are named: --photo-pattern.",
+            name,
+            found="no such image",
+            expected="a photo for each camera and frame",
+            remedy="Say how they are named: --photo-pattern.",
         )
 
-    def _name(self, camera: Camera, frame: int) -> PurePosixPath:
-        name = PurePosixPath(camera.name.replace("\\", "/"))
-        bare = name.with_suffix("") if name.suffix.lower() in IMAGE_ENDINGS else name
-        if self.pattern is not None:
-            folder = "" if bare.parent == PurePosixPath() else str(bare.parent)
-            return PurePosixPath(
-                self.pattern.format(camera=bare.as_posix(), folder=folder, frame=frame)
-            )
-        number = _NUMBER.search(bare.name)
-        if number is None:
-            if frame == 0:
-                return name
-            raise InputError(
-                f"camera {camera.name}",
-                found="no number in its name",
-                expected="the name of its photo of frame 0",
-                remedy="Say how photos are named: --photo-pattern.",
-            )
-        counted = str(int(number[0]) + frame).zfill(len(number[0]))
-        stem = bare.name[: number.start()] + counted + bare.name[number.end() :]
-        return name.with_name(stem + name.name.removeprefix(bare.name))
+
+def _is_known(pattern: str) -> bool:
+    """Whether a pattern has the fields that it may have, and one that says which frame."""
+    try:
+        fields = {name for _, name, _, _ in string.Formatter().parse(pattern) if name is not None}
+        pattern.format(camera="", folder="", frame=0)
+    except (ValueError, IndexError, KeyError, AttributeError):
+        return False
+    return "frame" in fields and fields <= _FIELDS
+
+
+def _fields_of(camera: Camera) -> dict[str, str]:
+    name = PurePosixPath(camera.name.replace("\\", "/"))
+    bare = name.with_suffix("") if name.suffix.lower() in IMAGE_ENDINGS else name
+    return {"camera": bare.as_posix(), "folder": bare.parent.as_posix()}

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gscompress.gaussians import Gaussians
 from gscompress.stream.slots import Slots
 
 __all__ = ["ChangeCounter", "Changes"]
@@ -17,8 +19,7 @@ class Changes:
     """What a frame changes.
 
     Attributes:
-        changed: How many Gaussians have another value in any attribute than in the frame before;
-            one that is born counts if it differs from the Gaussian that it starts as a copy of.
+        changed: How many Gaussians that were there before have another value in any attribute.
         by_attribute: The same for each attribute group of `gscompress.stream.layout.GROUPS` alone.
         births: How many are new.
         deaths: How many are gone.
@@ -34,31 +35,40 @@ class ChangeCounter:
     """Compares the slots of each frame of a group with those of the frame before.
 
     Args:
-        gaussians: Of the key frame.
+        key: The key frame, in slot order.
     """
 
-    def __init__(self, gaussians: int) -> None:
-        self._slots, self._alive = gaussians, gaussians
-        self._steps: object = None
-        self._sums: object = 0
+    def __init__(self, key: Gaussians) -> None:
+        self._before, self._alive = key, np.ones(len(key), np.bool_)
 
     def count(self, slots: Slots) -> Changes:
         """What the next frame has changed; each must be told, in order."""
-        sums = slots.sums(np.arange(len(slots), dtype=np.int32))
-        before = np.zeros_like(sums)
-        if self._steps == slots.steps:  # other steps: what is summed starts anew
-            before[: self._slots] = self._sums
-        differs = sums != before
-        births, alive = len(slots) - self._slots, int(np.count_nonzero(slots.alive))
+        now, before, old = slots.everything(), self._before, len(self._before)
+        kept = self._alive & slots.alive[:old]
+        differs = {
+            name: kept & differ
+            for name, differ in _differences(before, now).items()
+            if name in slots.layout.widths
+        }
         changes = Changes(
-            changed=int(np.count_nonzero(differs.any(axis=1))),
-            by_attribute={
-                name: int(np.count_nonzero(differs[:, channels].any(axis=1)))
-                for name, channels in slots.layout.slices.items()
-            },
-            births=births,
-            deaths=self._alive + births - alive,
+            changed=int(np.count_nonzero(np.any(list(differs.values()), axis=0))),
+            by_attribute={name: int(np.count_nonzero(one)) for name, one in differs.items()},
+            births=len(now) - old,
+            deaths=int(np.count_nonzero(self._alive & ~slots.alive[:old])),
         )
-        self._slots, self._alive = len(slots), alive
-        self._steps, self._sums = slots.steps, sums
+        self._before, self._alive = now, slots.alive.copy()
         return changes
+
+
+def _differences(before: Gaussians, now: Gaussians) -> dict[str, NDArray[np.bool_]]:
+    """By attribute group, which of the first Gaussians [N] of ``now`` are not as in ``before``."""
+    count = len(before)
+    sh = now.sh[:count] != before.sh
+    return {
+        "means": (now.means[:count] != before.means).any(axis=1),
+        "quats": (now.quats[:count] != before.quats).any(axis=1),
+        "scales": (now.log_scales[:count] != before.log_scales).any(axis=1),
+        "opacities": now.opacity_logits[:count] != before.opacity_logits,
+        "sh0": sh[:, 0].any(axis=1),
+        "shN": sh[:, 1:].any(axis=(1, 2)),
+    }
