@@ -1,9 +1,9 @@
 // Frames from a key frame and the residual segments after it (gscompress/stream/decoder.py).
 
 import { GszError } from "../gsz/errors.js";
-import { classesOf, layoutOf, mortonOrder, referencesOf, sameSteps } from "./layout.js";
+import { classesOf, gridOf, layoutOf, mortonOrder, referencesOf, sameSteps } from "./layout.js";
 import { readSegment, readTurnover } from "./segment.js";
-import { Slots, selected } from "./slots.js";
+import { Slots, rowsOf, selected } from "./slots.js";
 import { TemporalCoder } from "./temporal.js";
 import { MAX_LENGTH, SCALE_BITS, basis } from "./transform.js";
 
@@ -17,13 +17,10 @@ const DECODERS = { residual, trajectory };
 export class KeyFrame {
   // scene: as decodeGsz gives it.
   constructor(scene) {
-    this.scene = selected(scene, mortonOrder(scene.means)); // in slot order
-    this.known = null;
-  }
-
-  get references() {
-    this.known ??= referencesOf(this.scene.means);
-    return this.known;
+    const grid = gridOf(scene.means);
+    const order = mortonOrder(grid);
+    this.scene = selected(scene, order); // in slot order
+    this.references = referencesOf(rowsOf(grid, 3, order));
   }
 }
 

@@ -14,12 +14,16 @@ export function widthsOf(shDegree) {
 export function selected(scene, rows) {
   const out = { ...scene, count: rows.length };
   for (const [name, width] of Object.entries(widthsOf(scene.shDegree))) {
-    const from = scene[name];
-    const to = new Float32Array(rows.length * width);
-    for (let k = 0; k < rows.length; ++k) {
-      for (let c = 0; c < width; ++c) to[k * width + c] = from[rows[k] * width + c];
-    }
-    out[name] = to;
+    out[name] = rowsOf(scene[name], width, rows);
+  }
+  return out;
+}
+
+// Some rows of a table of rows of `width` numbers.
+export function rowsOf(table, width, rows) {
+  const out = new table.constructor(rows.length * width);
+  for (let k = 0; k < rows.length; ++k) {
+    for (let c = 0; c < width; ++c) out[k * width + c] = table[rows[k] * width + c];
   }
   return out;
 }
@@ -116,12 +120,9 @@ export class Slots {
   }
 
   #setKey(scene) {
-    this.key = { ...scene };
+    this.key = { ...scene }; // its arrays are never written to
     this.values = {};
-    for (const name of Object.keys(widthsOf(scene.shDegree))) {
-      this.key[name] = scene[name].slice();
-      this.values[name] = scene[name].slice();
-    }
+    for (const name of Object.keys(widthsOf(scene.shDegree))) this.values[name] = scene[name].slice();
     this.sums = new Int32Array(scene.count * this.layout.channels);
   }
 }

@@ -268,17 +268,28 @@ export class TemporalCoder {
 
   // To be called when the values of a slot are in `now`.
   #note(slot, changed) {
-    const { history, recent, groups } = this;
-    const own = slot * (groups + 1);
-    for (let g = 0; g < groups; ++g) {
-      const one = (changed >> g) & 1;
-      history[own + g] = (history[own + g] << 1) | one;
-      if (changed !== 0) recent[g] = learntShare(recent[g], one);
-      this.#judge(slot, g);
-    }
+    const { history, recent, groups, misses } = this;
+    const stride = groups + 1;
+    const own = slot * stride;
     const any = changed !== 0 ? 1 : 0;
-    history[own + groups] = (history[own + groups] << 1) | any;
+    const before = history[own + groups];
+    history[own + groups] = (before << 1) | any;
     recent[groups] = learntShare(recent[groups], any);
+    if (before !== 0 || any) {
+      for (let g = 0; g < groups; ++g) {
+        const one = (changed >> g) & 1;
+        history[own + g] = (history[own + g] << 1) | one;
+        if (any) recent[g] = learntShare(recent[g], one);
+      }
+    }
+    const moved = history[own + groups] | history[this.near[slot] * stride + groups] |
+      history[this.other[slot] * stride + groups];
+    if (moved & 3) {
+      for (let g = 0; g < groups; ++g) this.#judge(slot, g);
+    } else { // all at rest
+      const at = slot * groups * PREDICTIONS;
+      for (let k = at; k < at + groups * PREDICTIONS; ++k) misses[k] = 0;
+    }
   }
 
   // Remembers how wrong each prediction of a group would have been.
