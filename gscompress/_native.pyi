@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 def morton_encode(positions: NDArray[np.uint32]) -> NDArray[np.uint64]: ...
 def morton_decode(codes: NDArray[np.uint64]) -> NDArray[np.uint32]: ...
 def nearest_before(
-    positions: NDArray[np.uint32], levels: Sequence[int], window: int
+    positions: NDArray[np.uint32], levels: Sequence[int], window: int, threads: int
 ) -> tuple[NDArray[np.int32], NDArray[np.uint64]]: ...
 def resolve_references(
     residuals: NDArray[np.int32],
@@ -199,6 +199,14 @@ class Rasterizer:
     ) -> None: ...
 
 # temporal
+def update_slots(
+    slots: NDArray[np.int32],
+    sums: NDArray[np.int32],
+    units: NDArray[np.float64],
+    key: Sequence[NDArray[np.float32]],
+    now: Sequence[NDArray[np.float32]],
+) -> None: ...
+
 class TemporalCoder:
     def __init__(self, widths: Sequence[int], sets: Sequence[int]) -> None: ...
     def append(self, references: NDArray[np.int32], classes: NDArray[np.uint8]) -> None: ...

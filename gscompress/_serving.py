@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
+from urllib.parse import urlsplit
 
 __all__ = ["FileHandler", "FileServer", "byte_range", "copy"]
 
@@ -53,9 +54,23 @@ class FileHandler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server_version = "gscompress"
-    sys_version = ""
     disable_nagle_algorithm = True  # or a body waits until its head is acknowledged: 40 ms each
     headers_of_all: ClassVar[Mapping[str, str]] = {"X-Content-Type-Options": "nosniff"}
+
+    def version_string(self) -> str:
+        """What the header Server says."""
+        return self.server_version
+
+    def parse_request(self) -> bool:
+        """Refuse addresses that cannot be taken apart."""
+        if not super().parse_request():
+            return False
+        try:
+            urlsplit(self.path)
+        except ValueError:
+            self.send_error(HTTPStatus.BAD_REQUEST)
+            return False
+        return True
 
     def log_message(self, format: str, *args: object) -> None:
         """Requests are for debugging only."""

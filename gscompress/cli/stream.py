@@ -10,7 +10,7 @@ __all__ = ["VERBS", "verb"]
 
 VERBS = {
     "encode": "Encode frames, each a scene's file, as a clip.",
-    "train": "Train a clip from a first frame and synchronised videos.",
+    "train": "Learn a clip from a first frame and synchronised photos.",
     "info": "Say what a clip holds.",
     "decode": "Write frames of a clip in any format.",
     "eval": "Measure a clip, frame by frame.",

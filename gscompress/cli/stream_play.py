@@ -70,6 +70,14 @@ class ByteSize(click.ParamType[int]):
     help="Download at most so much ahead.",
 )
 @click.option(
+    "--connections",
+    type=click.IntRange(1, 16),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="Download so many segments at a time.",
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     default=15.0,
@@ -105,30 +113,31 @@ def _play(
     source: str,
     *,
     output: Path | None,
-    cameras: Path | None,
-    view: str | None,
-    size: tuple[int, int] | None,
     first: int,
     last: int | None,
     realtime: bool,
     buffer: int,
+    connections: int,
     timeout: float,
     deadline: float,
-    device: str,
-    overwrite: bool,
+    **drawing: Any,
 ) -> dict[str, Any]:
     from gscompress.stream.receiver import Receiver
 
-    if output is None and (cameras or view or size or overwrite):
+    if output is None and any(drawing[name] for name in ("cameras", "view", "size", "overwrite")):
         raise UsageError("--cameras, --view, --size and -w need -o: nothing is rendered without")
     if last is not None and last < first:
         raise UsageError(f"--last {last} is before --first {first}")
-    pictures = None
-    if output is not None:
-        pictures = _Pictures(output, cameras, view, size, device, overwrite=overwrite)
+    pictures = None if output is None else _Pictures(output, **drawing)
     pacer = _Pacer()
     receiver = Receiver(
-        source, buffer_bytes=buffer, timeout=timeout, deadline=deadline, first=first, last=last
+        source,
+        buffer_bytes=buffer,
+        connections=connections,
+        timeout=timeout,
+        deadline=deadline,
+        first=first,
+        last=last,
     )
     began = time.monotonic()
     with receiver, session.progress() as progress:
@@ -136,17 +145,15 @@ def _play(
         frames: Frames = pacer.paced(receiver, manifest.fps) if realtime else receiver
         frames = _watched(frames, receiver, first, last, progress)
         files = [] if pictures is None else pictures.write(frames, manifest.fps)
-        played = 0
-        for _ in frames if pictures is None else ():
-            played += 1
-    played = played if pictures is None else pictures.count
+        played = sum(1 for _ in frames) if pictures is None else 0
+    count = played if pictures is None else pictures.count
     seconds = time.monotonic() - began
     return {
         "clip": source,
         "fps": manifest.fps,
-        "frames": played,
+        "frames": count,
         "seconds": seconds,
-        "frames_per_second": played / seconds,
+        "frames_per_second": count / seconds,
         "late": pacer.late if realtime else None,
         "files": [str(path) for path in files],
         **receiver.statistics.as_dict(),
@@ -199,11 +206,11 @@ class _Pictures:
     def __init__(
         self,
         output: Path,
+        *,
         cameras: Path | None,
         view: str | None,
         size: tuple[int, int] | None,
         device: str,
-        *,
         overwrite: bool,
     ) -> None:
         from gscompress.cli.views import Views

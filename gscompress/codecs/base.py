@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -80,14 +81,15 @@ class Decoded:
 
     def set_grid(self, grid: NDArray[np.uint32]) -> None:  # [N, 3]
         """Make the integer positions known: from now on references are near Gaussians."""
-        references, squared = _native.nearest_before(grid, self.levels, _WINDOW)
+        threads = min(os.cpu_count() or 1, 64)
+        references, squared = _native.nearest_before(grid, self.levels, _WINDOW, threads)
         nearness = np.zeros(self.count, np.uint8)
         for level in level_slices(self.levels):  # each by itself: a prefix has whole levels
             size = level.stop - level.start
             if size:
                 ranks = [size * k // 8 for k in (1, 2, 5)]
-                limits = np.partition(squared[level], ranks)[ranks]
-                nearness[level] = np.searchsorted(limits, squared[level], side="left")
+                for limit in np.partition(squared[level], ranks)[ranks]:
+                    nearness[level] += squared[level] > limit
         self._neighbours = references, nearness
 
     def step_factors(self, eighths: int) -> NDArray[np.float64]:  # [N]

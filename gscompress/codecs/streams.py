@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gscompress import _native
+from gscompress.codecs.parallel import in_parallel
 from gscompress.entropy.base import Coder, Planes, Side, Symbols
 from gscompress.entropy.planes import decode_planes, encode_planes
 from gscompress.errors import CorruptFileError
@@ -143,12 +145,15 @@ class StreamReader:
         ends: Sequence[int] | None = None,
     ) -> NDArray[np.int32]:
         """Read a stream of symbols: one for each Gaussian, or up to ``ends``."""
-        parts = []
-        for level, part in enumerate(level_slices(ends or self._levels)):
+
+        def read(level: int, part: slice) -> NDArray[np.int32]:
             with self._blame(chunk_name(name, level)):
-                count = part.stop - part.start
                 known = None if contexts is None else contexts[part]
-                parts.append(self.coder.decode(self._part(name, level), count, known))
+                return self.coder.decode(self._part(name, level), part.stop - part.start, known)
+
+        # Nobody else has anything to do while the positions are read, and levels are independent.
+        slices = enumerate(level_slices(ends or self._levels))
+        parts = in_parallel(*(partial(read, level, part) for level, part in slices))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def get_planes(self, name: str, planes: Planes, side: Side) -> NDArray[np.int32]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import logging
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from gscompress.config import Config
 from gscompress.gaussians import Array
 from gscompress.importance import pick_views
 from gscompress.rate.encoder import Encoder
-from gscompress.rate.sample import Views
+from gscompress.rate.sample import Coded, Views
 from gscompress.stages.base import Context
 
 __all__ = ["Slope", "allocate", "shares_of_steps"]
@@ -63,8 +64,8 @@ class Slope:
 def allocate(config: Config, encoder: Encoder, ctx: Context) -> Config:
     """The configuration with steps that suit the scene, where ``config.allocate`` asks for it.
 
-    All is tried on a part of the scene. Errors are relative to those that the configuration makes
-    at the same view, so that all views count alike, as they do in a mean PSNR.
+    Errors are relative to those that the configuration makes at the same view, so that all views
+    count alike, as they do in a mean PSNR.
 
     Args:
         config: Where to start from. ``allocate`` says from how many training cameras to judge.
@@ -76,106 +77,109 @@ def allocate(config: Config, encoder: Encoder, ctx: Context) -> Config:
     trials = _Trials(config, encoder, ctx)
     groups = _groups(config)
     told = ctx.step("allocate")
-    slopes = []
+    effects = [trials.effect("means", _coarser(config, 1), 2.0)]
     for number, (name, widen) in enumerate(groups.items(), 1):
-        slopes.append(trials.slope(name if name in GROUPS else "sh", widen(config, _TRIAL)))
+        group = name if name in GROUPS else "sh"
+        effects.append(trials.effect(group, widen(config, _TRIAL), _TRIAL))
         if told is not None:
             told(number, len(groups))
+    before = np.maximum(sum(trials.errors.values()), _LEAST)
+    means, *slopes = [Slope(e.octave_bytes, float(np.mean(e.errors / before))) for e in effects]
     octave_bytes = sum(slope.octave_bytes for slope in slopes)
     if octave_bytes <= 0:
         return config
-    bits, factors, promised = _best(slopes, trials.slope_of_means(config))
-    found = _widened(_coarser(config, bits), groups.values(), factors)
-    # Widening all steps of the configuration by so many octaves would save as much as is saved.
-    octaves, change = trials.compare(found, octave_bytes)
-    gains = 2 * octaves - change, promised
-    log.info("allocation: %s, %d, %s", dict(zip(groups, slopes, strict=True)), bits, gains)
-    if not sum(gains) > 0:
+    bits, factors, gain = _best(slopes, means)
+    log.info("allocation: %s, %s, %d, gain %.3f", means, slopes, bits, gain)
+    if gain <= 0:
         return config
     # Bytes do not follow the logarithm of steps exactly: what is missing comes from all of them.
-    factors = [factor * 2**-octaves for factor in factors]
-    return _widened(_coarser(config, bits), groups.values(), factors)
+    coarser = _coarser(config, bits)
+    saved = trials.saved(_widened(coarser, groups.values(), factors))
+    rest = 2.0 ** (-saved / octave_bytes)
+    return _widened(coarser, groups.values(), [factor * rest for factor in factors])
 
 
-def _best(slopes: Sequence[Slope], means: Slope | None) -> tuple[int, list[float], float]:
-    """By how many bits to coarsen positions, the factors of the other steps, and what is promised.
+def _best(slopes: Sequence[Slope], means: Slope) -> tuple[int, list[float], float]:
+    """By how many bits to coarsen positions, the factors of the other steps, and the gain.
 
     That is how many octaves the squared error falls if slopes, of errors relative to all, hold.
     """
     found = []
-    for bits in (0, 1, -1) if means is not None else (0,):
-        save = -bits * means.octave_bytes if means is not None else 0.0
-        factors = shares_of_steps(slopes, save)
-        moved = sum(s.error * (f**2 - 1) for s, f in zip(slopes, factors, strict=True))
-        if means is not None:
-            moved += means.error * (4.0**bits - 1)
-            # Clipped factors may save less than they should.
-            lacking = save - sum(
-                s.octave_bytes * np.log2(f) for s, f in zip(slopes, factors, strict=True)
-            )
-            octaves = lacking / sum(slope.octave_bytes for slope in slopes)
-        else:
-            octaves = 0.0
-        promised = -np.log2(max(1 + moved, _LEAST)) - 2 * octaves
-        found.append((bits, factors, float(promised)))
+    b, e = np.array([(slope.octave_bytes, slope.error) for slope in slopes]).T
+    for bits in (0, 1, -1) if means.octave_bytes > 0 else (0,):
+        save = -bits * means.octave_bytes
+        factors = np.array(shares_of_steps(slopes, save))
+        moved = e @ (factors**2 - 1) + means.error * (4.0**bits - 1)
+        lacking = (save - b @ np.log2(factors)) / b.sum()  # factors are limited
+        gain = -np.log2(max(1 + moved, _LEAST)) - 2 * lacking
+        found.append((bits, factors.tolist(), float(gain)))
     return max(found, key=lambda one: one[2] - (_MEANS_GAIN if one[0] else 0))
+
+
+@dataclass(frozen=True, eq=False)
+class _Effect:
+    """What wider steps of a group do: as `Slope`, with the errors [V] of each view."""
+
+    octave_bytes: float
+    errors: NDArray[np.float64]
+
+
+class _Trials:
+    """Codes groups in other steps, and looks at what comes of it.
+
+    A group's error is that of images in which all else is as it came. Against images in which all
+    is coded it would be lost in the noise: what the others' errors and its own make together is
+    nothing on the average, but large.
+
+    Choosing the harmonics' integers takes long. It is done for a part of the scene, and what that
+    shows in the images stands for all, by the squared blending weights of either.
+
+    Attributes:
+        errors: Of each view as configured, by the groups of which an effect was asked.
+    """
+
+    def __init__(self, config: Config, encoder: Encoder, ctx: Context) -> None:
+        self.errors: dict[str, NDArray[np.float64]] = {}
+        self._part, whole = encoder.part(config, _SAMPLE), encoder.whole(config)
+        self._coded, self._whole = self._part.under(config), whole.under(config)
+        self._rows = dict.fromkeys(GROUPS, whole.rows)
+        self._views = Views(whole.scene, _judging(config, ctx), ctx.renderer)
+        self._share = 1.0
+        codec: Any = config.attributes["sh"]
+        sightings = whole.guidance.sightings
+        if sightings is not None and getattr(codec, "views", 0) and whole.scene.sh_degree:
+            factors = whole.begun.step_factors(getattr(codec, "adapt", 0))
+            seen = sightings.visibility() * factors**2
+            self._rows["sh"] = self._part.rows
+            self._share = max(float(seen[self._part.rows].sum() / max(seen.sum(), _LEAST)), _LEAST)
+
+    def effect(self, group: str, config: Config, factor: float) -> _Effect:
+        """What steps do that are ``factor`` times as wide in ``config``."""
+        saved = self._coded.group(group)[0] - self._coded.trial(group, config)[0]
+        errors = self._errors(group, self._of(group).trial(group, config)[1])
+        if group == "sh":  # not all of its steps change, and its errors are no mere rounding
+            if group not in self.errors:
+                self.errors[group] = self._errors(group, self._of(group).group(group)[1])
+            errors = (errors - self.errors[group]) / (factor**2 - 1)
+        else:
+            self.errors[group] = errors = errors / factor**2
+        return _Effect(saved / np.log2(factor), errors)
+
+    def saved(self, config: Config) -> int:
+        """Bytes of the part that another configuration saves."""
+        return self._coded.bytes() - self._part.under(config).bytes()
+
+    def _of(self, group: str) -> Coded:
+        return self._coded if group == "sh" and self._share < 1 else self._whole
+
+    def _errors(self, group: str, values: Array) -> NDArray[np.float64]:
+        found = self._views.errors(group, self._rows[group], values)
+        return found / self._share if group == "sh" else found
 
 
 def _coarser(config: Config, bits: int) -> Config:
     """With positions coarser by some bits."""
     return _with(config, "means", config.attributes["means"].scaled(2.0**bits))
-
-
-class _Trials:
-    """Codes a part of the scene in other steps, and looks at what comes of it.
-
-    A group's error is that of images in which all else is as it came. Against images in which all
-    is coded it would be lost in the noise: what the others' errors and its own make together is
-    nothing on the average, but large.
-    """
-
-    def __init__(self, config: Config, encoder: Encoder, ctx: Context) -> None:
-        arranged, self._part = encoder.part(config, _SAMPLE)
-        self._views = Views(arranged, self._part.rows, _judging(config, ctx), ctx.renderer)
-        self._base = self._part.code(config)
-        self._before = np.maximum(self._errors(self._base.values), _LEAST)
-        self._known: dict[str, float] = {}
-
-    def slope(self, group: str, config: Config) -> Slope:
-        """What steps do that are ``_TRIAL`` times as wide in ``config``."""
-        size, values = self._base.trial(group, config)
-        error = self._relative({group: values}) / _TRIAL**2
-        if group == "sh":  # not all of its steps change, and its errors are no mere rounding
-            if group not in self._known:
-                self._known[group] = self._relative({group: self._base.values[group]})
-            error = (error * _TRIAL**2 - self._known[group]) / (_TRIAL**2 - 1)
-        return Slope((self._base.bytes[group] - size) / np.log2(_TRIAL), error)
-
-    def slope_of_means(self, config: Config) -> Slope | None:
-        """What a bit of the positions does; None where there is none to be saved."""
-        coarser = _coarser(config, 1)
-        if coarser == config:
-            return None
-        size, values = self._base.trial("means", coarser)
-        error = self._relative({"means": values}) / 4
-        return Slope(float(self._base.bytes["means"] - size), error)
-
-    def compare(self, config: Config, octave_bytes: float) -> tuple[float, float]:
-        """Octaves by which bytes and mean squared errors fall and rise under ``config``."""
-        coded = self._part.code(config)
-        saved = sum(self._base.bytes.values()) - sum(coded.bytes.values())
-        ratios = np.maximum(self._errors(coded.values), _LEAST) / self._before
-        return saved / octave_bytes, float(np.mean(np.log2(ratios)))
-
-    def _relative(self, values: Mapping[str, Array]) -> float:
-        return float(np.mean(self._errors(values) / self._before))
-
-    def _errors(self, values: Mapping[str, Array]) -> NDArray[np.float64]:
-        """Of each view, with ``values`` in place of what came."""
-        came = {group: getattr(self._part.scene, GROUPS[group]) for group in values}
-        errors = self._views.put(values).errors()
-        self._views.put(came)
-        return errors
 
 
 def shares_of_steps(slopes: Sequence[Slope], save: float = 0.0) -> list[float]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from gscompress.codecs.base import Decoded, StreamWriter
 from gscompress.codecs.guidance import Guidance
 from gscompress.codecs.scene import WAVES, arrange, encode_wave
 from gscompress.config import Config
 from gscompress.container import Container
+from gscompress.entropy.plain import Plain
 from gscompress.format import decode_container, make_header
 from gscompress.gaussians import Gaussians
 from gscompress.rate.sample import Part, blocks, grid_of
@@ -75,13 +78,20 @@ class Encoder:
         container = Container(header, streams.chunks)
         return Encoded(config, container, arranged)
 
-    def part(self, config: Config, count: int) -> tuple[Gaussians, Part]:
-        """The scene in coding order, and about ``count`` of its Gaussians to try steps on."""
+    def part(self, config: Config, count: int) -> Part:
+        """About ``count`` of the Gaussians, to see what they cost."""
         arranged, guidance, levels = self._arrange(config)
         rows, ends = blocks(levels, count)
         begun = self._begin(config)[0].select(rows, ends)
         begun.set_grid(grid_of(begun.attributes["means"]))
-        return arranged, Part(rows, arranged.select(rows), guidance.select(rows), begun)
+        return Part(rows, arranged.select(rows), guidance.select(rows), begun, config.entropy)
+
+    def whole(self, config: Config) -> Part:
+        """All of the Gaussians, to see what becomes of them."""
+        arranged, guidance, _ = self._arrange(config)
+        rows = np.arange(len(arranged))
+        begun = self._begin(config)[0].select(rows, (len(rows),))
+        return Part(rows, arranged, guidance, begun, Plain())
 
     def _begin(self, config: Config) -> tuple[Decoded, StreamWriter]:
         """The first wave: where positions and importance stay as they are, so do their streams."""

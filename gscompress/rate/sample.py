@@ -1,13 +1,12 @@
-"""A part of a scene from which is seen what steps do to the whole.
+"""What steps do to bytes and images, tried without encoding the scene again and again.
 
-What a change of steps does to bytes and images is a sum over the Gaussians: some blocks of them,
-spread over the scene, say as much as all. Each group is encoded by itself, as if the others had the
-steps that the configuration gives them; the Gaussians outside the part stay as they came.
+Bytes are a sum over the Gaussians: some blocks of them, spread over the scene, say as much as all.
+Images are not: a few Gaussians that are seen much make most of the errors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from gscompress.codecs.base import Decoded, StreamReader, StreamWriter
 from gscompress.codecs.guidance import Guidance
 from gscompress.codecs.scene import GROUPS, WAVES, encode_group
 from gscompress.config import Config
+from gscompress.entropy.base import Coder
 from gscompress.gaussians import Array, Gaussians
 from gscompress.render.base import Renderer
 
@@ -32,25 +32,27 @@ BLOCK = 512
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Some Gaussians of an arranged scene, ready to be encoded under many configurations.
+    """Some Gaussians of an arranged scene, ready to be coded under many configurations.
 
     Attributes:
         rows: Which Gaussians of the scene.
         scene: They.
         guidance: What is known of them.
         begun: What is known once the positions are coded; the same under every configuration.
+        coder: Turns symbols into bytes.
     """
 
     rows: NDArray[np.intp]
     scene: Gaussians
     guidance: Guidance
     begun: Decoded
+    coder: Coder
 
-    def code(self, config: Config) -> Coded:
-        """Encode all groups."""
+    def under(self, config: Config) -> Coded:
+        """Under a configuration."""
         return Coded(self, config)
 
-    def code_means(self, config: Config) -> tuple[int, Array]:
+    def means(self, config: Config) -> tuple[int, Array]:
         """Bytes and decoded positions; other codecs than that of ``begun`` order them anew."""
         codec: Any = config.attributes["means"]
         levels = self.begun.levels
@@ -59,57 +61,60 @@ class Part:
         if hasattr(codec, "order"):
             order = codec.order(self.scene.means)
         order = order[np.argsort(level[order], kind="stable")]
-        streams = StreamWriter(config.entropy, levels)
+        streams = StreamWriter(self.coder, levels)
+        streams.group = "means"
         decoded = Decoded(len(order), self.scene.sh_degree, self.scene.mode, levels=levels)
-        coded = encode_group(
-            "means", self.scene.select(order), self.guidance, codec, decoded, streams
-        )
+        coded = codec.encode(self.scene.means[order], decoded, streams)
         means = np.empty_like(coded)
         means[order] = coded
-        return sum(map(len, streams.chunks.values())), means
+        return _size(streams), means
 
 
 class Coded:
-    """A part under one configuration.
-
-    Attributes:
-        bytes: Of each group.
-        values: The decoded values of each group.
-    """
+    """A part under one configuration; nothing is coded before it is asked for."""
 
     def __init__(self, part: Part, config: Config) -> None:
         self._part = part
         self._config = config
-        self._known: dict[str, Decoded] = {}
-        self.bytes: dict[str, int] = {}
-        self.values: dict[str, Array] = {}
-        self.bytes["means"], self.values["means"] = part.code_means(config)
-        state = part.begun
-        for wave in WAVES[1:]:
-            self._known |= dict.fromkeys(wave, state)
-            for group in wave:
-                self.bytes[group], self.values[group] = self.trial(group, config)
-            state = self._after(wave, state)
+        self._done: dict[str, tuple[int, Array]] = {}
+        self._states = [part.begun]
+
+    def group(self, group: str) -> tuple[int, Array]:
+        """Bytes and decoded values of a group."""
+        if group not in self._done:
+            self._done[group] = self.trial(group, self._config)
+        return self._done[group]
 
     def trial(self, group: str, config: Config) -> tuple[int, Array]:
-        """Bytes and decoded values of a group under another configuration of it alone."""
+        """The same, were it under another configuration, but nothing else."""
         if group == "means":
-            return self._part.code_means(config)
-        state, codec = self._known[group], config.attributes[group]
-        streams = StreamWriter(config.entropy, state.levels)
-        encode_group(group, self._part.scene, self._part.guidance, codec, state.copy(), streams)
-        chunks = streams.chunks
-        reader = StreamReader(config.entropy, chunks, "a trial", state.levels, group)
-        return sum(map(len, chunks.values())), codec.decode(state.copy(), reader)
+            return self._part.means(config)
+        part, codec = self._part, config.attributes[group]
+        state = self._state(next(k for k, wave in enumerate(WAVES) if group in wave))
+        streams = StreamWriter(part.coder, state.levels)
+        encode_group(group, part.scene, part.guidance, codec, state.copy(), streams)
+        reader = StreamReader(part.coder, streams.chunks, "a trial", state.levels, group)
+        return _size(streams), codec.decode(state.copy(), reader)
 
-    def _after(self, wave: Sequence[str], state: Decoded) -> Decoded:
-        state = state.copy()
-        state.attributes |= {GROUPS[group]: self.values[group] for group in wave}
-        if wave != WAVES[-1] and "importance" in self._config.attributes:
-            codec: Any = self._config.attributes["importance"]
-            nowhere = StreamWriter(self._config.entropy, state.levels)
-            state.classes = codec.encode(self._part.guidance.importance, state, nowhere)
-        return state
+    def bytes(self) -> int:
+        """Of all groups."""
+        return sum(self.group(group)[0] for group in GROUPS)
+
+    def _state(self, number: int) -> Decoded:
+        """What is known before a wave."""
+        if number > len(self._states):
+            wave, state = WAVES[number - 1], self._state(number - 1).copy()
+            state.attributes |= {GROUPS[group]: self.group(group)[1] for group in wave}
+            if "importance" in self._config.attributes:
+                codec: Any = self._config.attributes["importance"]
+                nowhere = StreamWriter(self._part.coder, state.levels)
+                state.classes = codec.encode(self._part.guidance.importance, state, nowhere)
+            self._states.append(state)
+        return self._states[number - 1]
+
+
+def _size(streams: StreamWriter) -> int:
+    return sum(map(len, streams.chunks.values()))
 
 
 def blocks(levels: Sequence[int], count: int) -> tuple[NDArray[np.intp], tuple[int, ...]]:
@@ -137,41 +142,33 @@ def grid_of(means: Array) -> NDArray[np.uint32]:  # [N, 3] -> [N, 3]
 
 
 class Views:
-    """Images of a scene of which a part is exchanged.
+    """Images of a scene in which some values are exchanged.
 
     Args:
         scene: The scene; it stays as it is.
-        rows: Which Gaussians will be exchanged.
         cameras: From where it is looked at.
         renderer: Renders it.
     """
 
-    def __init__(
-        self,
-        scene: Gaussians,
-        rows: NDArray[np.intp],
-        cameras: Sequence[Camera],
-        renderer: Renderer,
-    ) -> None:
-        self._scene = scene.replace(
-            **{name: getattr(scene, name).copy() for name in GROUPS.values()}
-        )
-        self._rows = rows
+    def __init__(self, scene: Gaussians, cameras: Sequence[Camera], renderer: Renderer) -> None:
+        self._scene = scene
         self._cameras = cameras
         self._renderer = renderer
         self._truth = [renderer.render(scene, camera).image for camera in cameras]
 
-    def put(self, values: Mapping[str, Array]) -> Views:
-        """Exchange the values of some groups."""
-        for group, new in values.items():
-            getattr(self._scene, GROUPS[group])[self._rows] = new
-        return self
-
-    def errors(self) -> NDArray[np.float64]:  # [V]
-        """Mean squared error of each image as things are now."""
+    def errors(
+        self, group: str, rows: NDArray[np.intp], values: Array
+    ) -> NDArray[np.float64]:  # [V]
+        """Mean squared error of each image where some Gaussians have other values of a group."""
+        name = GROUPS[group]
+        changed = values
+        if len(rows) < len(self._scene):
+            changed = getattr(self._scene, name).copy()
+            changed[rows] = values
+        scene = self._scene.replace(**{name: changed})
         return np.array(
             [
-                np.mean(np.square(self._renderer.render(self._scene, camera).image - image))
+                np.mean(np.square(self._renderer.render(scene, camera).image - image))
                 for camera, image in zip(self._cameras, self._truth, strict=True)
             ]
         )

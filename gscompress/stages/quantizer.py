@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gscompress.codecs.base import Decoded, StreamReader, StreamWriter
 from gscompress.codecs.guidance import Guidance
 from gscompress.codecs.scene import arrange, decode_scene, encode_scene
-from gscompress.entropy.base import Planes, Side, Symbols
+from gscompress.entropy.plain import Plain
 from gscompress.gaussians import ATTRIBUTES, Array, Gaussians
 from gscompress.importance.scores import look
 from gscompress.stages.base import Context
@@ -68,9 +68,9 @@ class CodecQuantizer(Quantizer):
         two sets of parameters cannot be subtracted.
         """
         arranged, guidance, levels = arrange(scene, self.guidance, self.codecs)
-        streams = StreamWriter(_Plain(), levels)
+        streams = StreamWriter(Plain(), levels)
         encode_scene(arranged, guidance, self.codecs, streams)
-        reader = StreamReader(_Plain(), streams.chunks, "the scene being optimised", levels)
+        reader = StreamReader(Plain(), streams.chunks, "the scene being optimised", levels)
         context = Decoded(len(scene), scene.sh_degree, scene.mode, levels=levels)
         decoded = decode_scene(context, self.codecs, reader)
         order = self._order(scene)
@@ -91,23 +91,3 @@ class CodecQuantizer(Quantizer):
         if hasattr(means, "order"):
             return np.asarray(means.order(scene.means), np.intp)
         return np.arange(len(scene))
-
-
-class _Plain:
-    """A coder that keeps integers as they are; of a scene in one level."""
-
-    def encode(self, symbols: Symbols) -> bytes:
-        return symbols.values.astype(np.int32).tobytes()
-
-    def decode(
-        self, data: bytes, count: int, contexts: NDArray[np.uint16] | None = None
-    ) -> NDArray[np.int32]:
-        return np.frombuffer(data, np.int32)
-
-    def encode_planes(self, values: NDArray[np.int32], planes: Planes, side: Side) -> list[bytes]:
-        return [np.ascontiguousarray(values, np.int32).tobytes()]
-
-    def decode_planes(
-        self, parts: Sequence[bytes], planes: Planes, side: Side
-    ) -> NDArray[np.int32]:
-        return np.frombuffer(parts[0], np.int32).reshape(len(planes), len(side))

@@ -1,4 +1,4 @@
-"""Items on their way from one thread to another, of which only so many bytes are held."""
+"""What one thread has ordered and another takes, in order, of which only so many bytes are held."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import collections
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from gscompress.errors import TransferError
 
@@ -14,7 +14,15 @@ __all__ = ["Buffer", "Stopped"]
 
 _LOOK = 0.5  # seconds, after which a waiting thread looks around
 
-T = TypeVar("T")
+
+class _Item(Protocol):
+    @property
+    def ready(self) -> bool:
+        """Whether it can be taken."""
+        ...
+
+
+T = TypeVar("T", bound=_Item)
 
 
 class Stopped(Exception):
@@ -22,11 +30,11 @@ class Stopped(Exception):
 
 
 class Buffer(Generic[T]):
-    """What one thread gives and another takes, in order.
+    """Items that one thread orders, others make ready and the last one takes.
 
     Args:
         limit: The most bytes that are held: from when room is reserved until they are released.
-        silence: Seconds without a sign of life after which the giving thread counts as hung.
+        silence: Seconds without any progress after which what is waited for counts as hung.
         where: What is being given, for messages.
     """
 
@@ -42,64 +50,51 @@ class Buffer(Generic[T]):
         self._ended = False
         self._pulse = time.monotonic()
 
-    # The giving thread
+    # Threads that give
 
     def beat(self) -> None:
-        """A sign of life."""
+        """Something has changed."""
         with self._changed:
             self._pulse = time.monotonic()
             self._changed.notify_all()
 
-    def reserve(self, size: int) -> None:
-        """Wait until there is room for ``size`` bytes, which are at most ``limit``.
+    def put(self, item: T, size: int) -> None:
+        """Wait until there is room for ``size`` bytes, at most ``limit``, and order an item.
 
         Raises:
-            Stopped: The other thread takes no more.
+            Stopped: Nobody takes it.
         """
         with self._changed:
             while self._held + size > self.limit and not self.stop.is_set():
-                self._pulse = time.monotonic()
                 self._changed.wait(_LOOK)
             if self.stop.is_set():
                 raise Stopped
             self._held += size
-            self._pulse = time.monotonic()
-
-    def put(self, item: T) -> None:
-        """Give an item, for which room was reserved."""
-        with self._changed:
             self._items.append(item)
+            self._pulse = time.monotonic()
             self._changed.notify_all()
 
     def end(self, failure: Exception | None = None) -> None:
-        """There will be no more; ``failure`` says why, if it is none of the good reasons."""
+        """No more will be ordered; ``failure`` says why, if it is none of the good reasons."""
         with self._changed:
-            if not self._ended:
-                self._ended, self._failure = True, failure
+            self._ended, self._failure = True, failure
             self._changed.notify_all()
 
-    # Either thread
-
-    def release(self, size: int) -> None:
-        """Bytes that were reserved are not needed any more."""
-        with self._changed:
-            self._held -= size
-            self._changed.notify_all()
-
-    # The taking thread
+    # The thread that takes
 
     def take(self) -> T | None:
-        """The next item; None: there will be no more.
+        """The next item, when it is ready; None: there will be no more, or `close` was called.
 
         Raises:
-            Exception: What the giving thread failed with, once all it gave is taken.
+            TransferError: It does not become ready.
+            Exception: What `end` was told, once all before it is taken.
         """
         with self._changed:
-            self._wait(lambda: bool(self._items))
-            return self._items.popleft() if self._items else None
+            self._wait(self.next_is_ready)
+            return None if self.stop.is_set() or not self._items else self._items.popleft()
 
     def wait_for(self, ready: Callable[[], bool]) -> None:
-        """Wait until a condition holds that the giving thread brings about, or it has ended.
+        """Wait until something is so that the giving threads bring about, or they have ended.
 
         Raises:
             Exception: As `take`.
@@ -107,9 +102,15 @@ class Buffer(Generic[T]):
         with self._changed:
             self._wait(ready)
 
-    def has_items(self) -> bool:
-        """Whether there is something to take."""
-        return bool(self._items)
+    def next_is_ready(self) -> bool:
+        """Whether `take` would not have to wait for an item."""
+        return bool(self._items) and self._items[0].ready
+
+    def release(self, size: int) -> None:
+        """Bytes of an item that was taken are not needed any more."""
+        with self._changed:
+            self._held -= size
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Take no more."""
@@ -118,11 +119,17 @@ class Buffer(Generic[T]):
             self._changed.notify_all()
 
     def _wait(self, ready: Callable[[], bool]) -> None:
-        while not ready() and not self._ended:
+        since = time.monotonic()
+        while not ready() and not self.stop.is_set():
+            if self._ended and not self._items:
+                if self._failure is not None:
+                    raise self._failure
+                return
             self._changed.wait(_LOOK)
-            if time.monotonic() - self._pulse > self._silence:
-                found = f"a download that hangs for {self._silence:g} s"
+            if not self._items:  # else the next one has to become ready, whatever else goes on
+                since = max(since, self._pulse)
+            if time.monotonic() - since > self._silence:
                 self.stop.set()
-                self._ended, self._failure = True, TransferError(self._where, found=found)
-        if not ready() and self._failure is not None:
-            raise self._failure
+                raise TransferError(
+                    self._where, found=f"a download that hangs for {self._silence:g} s"
+                )

@@ -34,7 +34,8 @@ class LatentTrack:
 
     Args:
         key: The decoded key frame, in slot order.
-        visible: As in `gscompress.stream.layout.Steps`; says which Gaussians are alike.
+        visible: As in `gscompress.stream.layout.Steps`; says which Gaussians are alike. That of the
+            first segment.
 
     Attributes:
         scene: The last frame, in slot order.
@@ -101,6 +102,14 @@ class LatentTrack:
         Raises:
             CorruptFileError: The segment is damaged, or not the one that comes next.
         """
+        if segment.slots != len(self.scene):
+            raise CorruptFileError(
+                where,
+                "slots",
+                found=segment.slots,
+                expected=len(self.scene),
+                remedy="It follows another key frame, or a segment before it is missing",
+            )
         for number, frame in enumerate(segment.frames):
             try:
                 self.decode(frame)

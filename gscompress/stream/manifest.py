@@ -24,6 +24,7 @@ from gscompress.errors import CorruptFileError, InputError
 from gscompress.files import StrPath, read_input
 from gscompress.gaussians import ColourSpace, Mode
 from gscompress.io.atomic import atomic_write
+from gscompress.stream._order import REMEDY, check_groups
 
 __all__ = ["MANIFEST", "MAX_BYTES", "Group", "Kind", "Manifest", "Segment", "file_state"]
 
@@ -38,11 +39,7 @@ MAX_FPS = 1000
 _MAX_PROVENANCE = 1 << 20  # bytes, as JSON
 _LOCATED = 1 << 22  # bytes of a manifest up to which it is said which segment is wrong
 
-_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.~-]*"
-_URL = re.compile(rf"{_NAME}(?:/{_NAME})*", re.ASCII)
-_MAX_URL = 255
 _WRONG_TYPE = re.compile(r"Expected (?P<expected>.*), got (?P<found>.*)", re.DOTALL)
-_REMEDY = "The manifest is damaged, or of another program; fetch or encode the clip again."
 
 T = TypeVar("T")
 Kind = Literal["key", "residual", "trajectory", "latent"]
@@ -198,7 +195,7 @@ class Manifest:
         """
         if len(data) > MAX_BYTES:
             raise CorruptFileError(
-                where, found=f"{len(data)} bytes", expected=f"{MAX_BYTES} at most", remedy=_REMEDY
+                where, found=f"{len(data)} bytes", expected=f"{MAX_BYTES} at most", remedy=REMEDY
             )
         _check_head(_decode(data, _Head, where), where)
         document = _decode(data, _Document, where)
@@ -217,7 +214,7 @@ class Manifest:
             said, real = getattr(document, name), getattr(manifest, name)
             if said != real:
                 raise CorruptFileError(
-                    where, name, found=said, expected=f"{real}, their sum", remedy=_REMEDY
+                    where, name, found=said, expected=f"{real}, their sum", remedy=REMEDY
                 )
         return manifest
 
@@ -274,25 +271,9 @@ class Manifest:
         """
         if self.complete and not self.groups:
             raise CorruptFileError(where, "groups", found="none", expected="one, being complete")
-        frame, seen = 0, {MANIFEST}
-        for number, group in enumerate(self.groups):
-            place = f"groups[{number}]"
-            _agree(where, f"{place}.first", group.first, frame)
-            for index, segment in enumerate(group.segments):
-                _check_segment(segment, where, f"{place}.segments[{index}]", frame, index == 0)
-                if segment.url in seen:
-                    raise CorruptFileError(
-                        where,
-                        f"{place}.segments[{index}].url",
-                        found=f"{segment.url!r} again",
-                        expected="another file for each segment",
-                        remedy=_REMEDY,
-                    )
-                seen.add(segment.url)
-                frame += segment.frames
-            _agree(where, f"{place}.frames", group.frames, frame - group.first)
-        if frame > MAX_FRAMES:
-            raise CorruptFileError(where, "frames", found=frame, expected=f"{MAX_FRAMES} at most")
+        frames = check_groups(self.groups, where, taken=MANIFEST)
+        if frames > MAX_FRAMES:
+            raise CorruptFileError(where, "frames", found=frames, expected=f"{MAX_FRAMES} at most")
 
 
 def file_state(path: StrPath) -> tuple[int, ...]:
@@ -304,34 +285,10 @@ def file_state(path: StrPath) -> tuple[int, ...]:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _check_segment(segment: Segment, where: str, place: str, first: int, is_key: bool) -> None:
-    if len(segment.url) > _MAX_URL or not _URL.fullmatch(segment.url):
-        raise CorruptFileError(
-            where,
-            f"{place}.url",
-            found=ascii(segment.url)[:80],
-            expected="a path inside the clip's folder, of letters, digits, / and _.~-",
-            remedy=_REMEDY,
-        )
-    _agree(where, f"{place}.first", segment.first, first)
-    if (segment.kind == "key") != is_key:
-        expected = "key, being the first of its group" if is_key else "residual, not being first"
-        raise CorruptFileError(
-            where, f"{place}.kind", found=segment.kind, expected=expected, remedy=_REMEDY
-        )
-    if is_key:
-        _agree(where, f"{place}.frames", segment.frames, 1)
-
-
-def _agree(where: str, place: str, found: int, expected: int) -> None:
-    if found != expected:
-        raise CorruptFileError(where, place, found=found, expected=expected, remedy=_REMEDY)
-
-
 def _check_head(head: _Head, where: str) -> None:
     if head.format != FORMAT:
         raise CorruptFileError(
-            where, "format", found=ascii(head.format)[:80], expected=repr(FORMAT), remedy=_REMEDY
+            where, "format", found=ascii(head.format)[:80], expected=repr(FORMAT), remedy=REMEDY
         )
     if head.version > VERSION:
         raise InputError(
@@ -359,11 +316,11 @@ def _decode(data: bytes, type_: type[T], where: str, place: str = "") -> T:
             (place + path.rstrip("`")).removeprefix("."),
             found=kind["found"] if kind else text[:1].lower() + text[1:],
             expected=kind["expected"] if kind else "",
-            remedy=_REMEDY,
+            remedy=REMEDY,
         ) from error
     except (msgspec.MsgspecError, RecursionError, ValueError) as error:
         raise CorruptFileError(
-            where, place, found=error, expected="the JSON of a clip", remedy=_REMEDY
+            where, place, found=error, expected="the JSON of a clip", remedy=REMEDY
         ) from error
 
 
@@ -380,11 +337,11 @@ def _provenance(data: bytes, where: str) -> dict[str, Any]:
     if len(data) > _MAX_PROVENANCE:
         found: object = f"{len(data)} bytes"
         raise CorruptFileError(
-            where, "provenance", found=found, expected=f"{_MAX_PROVENANCE} at most", remedy=_REMEDY
+            where, "provenance", found=found, expected=f"{_MAX_PROVENANCE} at most", remedy=REMEDY
         )
     try:
         return parse_header(data, len(data), where, packed=False)
     except CorruptFileError as error:
         raise CorruptFileError(
-            where, "provenance", found=error.found, expected=error.expected, remedy=_REMEDY
+            where, "provenance", found=error.found, expected=error.expected, remedy=REMEDY
         ) from error

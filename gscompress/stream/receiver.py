@@ -1,4 +1,4 @@
-"""Receiving a clip while it plays: one thread downloads ahead, the caller decodes.
+"""Receiving a clip while it plays: threads download ahead, the caller decodes.
 
 What is downloaded and not yet decoded is bounded. A download that breaks goes on where it was; what
 is missing, or stays damaged, is named and costs the frames up to the next key frame. A clip that is
@@ -8,42 +8,30 @@ still being encoded is followed until it is complete. Nothing waits for ever.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from gscompress.errors import CorruptFileError, GscompressError, InputError, TransferError
+from gscompress.errors import CorruptFileError, TransferError
 from gscompress.files import StrPath
 from gscompress.gaussians import Gaussians
-from gscompress.stream.buffer import Buffer, Stopped
 from gscompress.stream.clip import SegmentDecoder
+from gscompress.stream.download import Download, Pending
 from gscompress.stream.manifest import Manifest, Segment
 from gscompress.stream.source import Refused, open_source
 from gscompress.stream.statistics import Statistics
-from gscompress.stream.transfer import Patience, Transfer
+from gscompress.stream.transfer import Patience
 
-__all__ = ["BUFFER_BYTES", "Receiver"]
+__all__ = ["BUFFER_BYTES", "CONNECTIONS", "Receiver"]
 
 BUFFER_BYTES = 1 << 27
 """Default bound of what is downloaded ahead, in bytes."""
 
-_POLL = 0.25  # seconds between looks at a manifest that grows
-_GRACE = 10.0  # seconds beyond all deadlines after which a download counts as hung
-_JOIN = 1.0  # seconds for the download to notice that it is not needed any more
+CONNECTIONS = 4
+"""Default number of segments that are downloaded at a time."""
+
 _MAX_PROBLEMS = 100
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    """A segment that was downloaded and checked."""
-
-    manifest: Manifest
-    group: int
-    segment: Segment
-    data: bytes
 
 
 class Receiver:
@@ -55,11 +43,9 @@ class Receiver:
         timeout: Seconds without a byte after which a connection is broken.
         deadline: Seconds in which each segment must have arrived, all attempts together; and in
             which a clip that is not complete must grow.
+        connections: How many segments are downloaded at a time.
         first: The first frame that is wanted.
         last: The last one; None: all.
-
-    Attributes:
-        statistics: How it goes.
 
     Raises:
         InputError: The URL makes no sense.
@@ -77,24 +63,29 @@ class Receiver:
         buffer_bytes: int = BUFFER_BYTES,
         timeout: float = 15.0,
         deadline: float = 120.0,
+        connections: int = CONNECTIONS,
         first: int = 0,
         last: int | None = None,
     ) -> None:
-        self.statistics = Statistics()
+        self._statistics = Statistics()
         self._first, self._last = first, last
-        self._deadline = deadline
         self._source = open_source(url, timeout)
-        silence = deadline + timeout + _GRACE
-        self._buffer = Buffer[_Arrival](buffer_bytes, silence, self._source.where)
-        self._transfer = Transfer(
-            self._source, Patience(timeout, deadline), self._buffer.stop, self.statistics.transfer
+        self._download = Download(
+            self._source,
+            Patience(timeout, deadline),
+            buffer_bytes=buffer_bytes,
+            connections=connections,
+            first=first,
+            last=last,
         )
-        self._lock = threading.Lock()  # for what both threads count
-        self._lost: dict[int, int] = {}  # by group: from which frame on it cannot be decoded
-        self._first_error: GscompressError | None = None
-        self._manifest: Manifest | None = None
+        self._first_error: Exception | None = None
         self._began: float | None = None
-        self._thread = threading.Thread(target=self._download, name="receiver", daemon=True)
+
+    @property
+    def statistics(self) -> Statistics:
+        """How it goes."""
+        self._statistics.transfer = self._download.counts()
+        return self._statistics
 
     def __enter__(self) -> Receiver:
         self._start()
@@ -114,16 +105,16 @@ class Receiver:
         self._start()
         decoder = SegmentDecoder()
         try:
-            while (arrival := self._next()) is not None:
+            while (pending := self._next()) is not None:
                 try:
-                    for number, frame in self._decode(decoder, arrival):
+                    for number, frame in self._decode(decoder, pending):
                         if self._last is not None and number > self._last:
                             return
                         if number >= self._first:
                             yield number, frame
                 finally:
-                    self._buffer.release(arrival.segment.bytes)
-            if self._first_error is not None and not self.statistics.frames_decoded:
+                    self._download.buffer.release(pending.segment.bytes)
+            if self._first_error is not None and not self._statistics.frames_decoded:
                 raise self._first_error
         finally:
             self.close()
@@ -137,49 +128,47 @@ class Receiver:
             TransferError: The host does not give it.
         """
         self._start()
-        self._buffer.wait_for(lambda: self._manifest is not None)
-        if self._manifest is None:
+        self._download.buffer.wait_for(lambda: self._download.manifest is not None)
+        if self._download.manifest is None:
             raise TransferError(self._source.where, found="nothing", expected="a manifest")
-        return self._manifest
+        return self._download.manifest
 
     def close(self) -> None:
         """End the download."""
-        self._buffer.close()
-        if self._thread.is_alive():
-            self._thread.join(_JOIN)
-
-    # The caller's thread
+        self._download.close()
 
     def _start(self) -> None:
         if self._began is None:
             self._began = time.monotonic()
-            self._thread.start()
+            self._download.start()
 
-    def _next(self) -> _Arrival | None:
+    def _next(self) -> Pending | None:
         """The next segment; None: there will be none."""
-        stalled = bool(self.statistics.frames_decoded) and not self._buffer.has_items()
+        buffer, statistics = self._download.buffer, self._statistics
+        stalled = bool(statistics.frames_decoded) and not buffer.next_is_ready()
         began = time.monotonic()
-        arrival = self._buffer.take()
-        if stalled and arrival is not None:
-            self.statistics.stalls += 1
-            self.statistics.seconds_stalled += time.monotonic() - began
-        return arrival
+        pending = buffer.take()
+        if stalled and pending is not None:
+            statistics.stalls += 1
+            statistics.seconds_stalled += time.monotonic() - began
+        return pending
 
-    def _decode(
-        self, decoder: SegmentDecoder, arrival: _Arrival
-    ) -> Iterator[tuple[int, Gaussians]]:
-        segment, number = arrival.segment, arrival.segment.first
-        if number >= self._lost.get(arrival.group, number + 1):
+    def _decode(self, decoder: SegmentDecoder, pending: Pending) -> Iterator[tuple[int, Gaussians]]:
+        segment, number = pending.segment, pending.segment.first
+        if pending.group in self._download.given_up:
             self._skip(number, segment)
             return
+        if pending.data is None:
+            self._lose(pending, number, pending.error)
+            return
         name = self._source.name(segment.url)
-        frames = decoder.decode(segment, arrival.data, arrival.manifest, name)
+        frames = decoder.decode(segment, pending.data, pending.manifest, name)
         while True:
             began = time.perf_counter()
             try:
                 frame = next(frames, None)
             except CorruptFileError as error:
-                self._lose(arrival.group, number, segment, error)
+                self._lose(pending, number, error)
                 return
             if frame is None:
                 return
@@ -188,119 +177,28 @@ class Receiver:
             number += 1
 
     def _count(self, milliseconds: float) -> None:
-        self.statistics.frames_decoded += 1
-        self.statistics.decode_ms.append(milliseconds)
-        if self.statistics.seconds_to_first_frame is None and self._began is not None:
-            self.statistics.seconds_to_first_frame = time.monotonic() - self._began
+        self._statistics.frames_decoded += 1
+        self._statistics.decode_ms.append(milliseconds)
+        if self._statistics.seconds_to_first_frame is None and self._began is not None:
+            self._statistics.seconds_to_first_frame = time.monotonic() - self._began
 
-    # Either thread
+    def _lose(self, pending: Pending, number: int, error: Exception | None) -> None:
+        """Name what is wrong with a segment; from a frame of it on its group cannot be decoded.
 
-    def _lose(self, group: int, number: int, segment: Segment, error: GscompressError) -> None:
-        """Name what is wrong with a segment; from a frame of it on its group cannot be decoded."""
+        Raises:
+            Exception: ``error``, if there is no point in going on.
+        """
+        if error is not None and not isinstance(error, CorruptFileError | Refused):
+            raise error
         _log.warning("%s; going on with the next key frame", error)
-        with self._lock:
-            self._lost[group] = min(number, self._lost.get(group, number))
-            self._first_error = self._first_error or error
-            if len(self.statistics.problems) < _MAX_PROBLEMS:
-                self.statistics.problems.append(str(error))
-        self._skip(number, segment)
+        self._download.given_up.add(pending.group)
+        self._first_error = self._first_error or error
+        if len(self._statistics.problems) < _MAX_PROBLEMS:
+            self._statistics.problems.append(str(error))
+        self._skip(number, pending.segment)
 
     def _skip(self, begin: int, segment: Segment) -> None:
         """Count the frames of a segment, from one on, that were wanted."""
         end = segment.first + segment.frames
         end = end if self._last is None else min(end, self._last + 1)
-        with self._lock:
-            self.statistics.frames_skipped += max(0, end - max(begin, self._first))
-
-    # The thread that downloads
-
-    def _download(self) -> None:
-        try:
-            self._follow()
-        except Stopped:
-            self._buffer.end()
-        except Exception as error:  # the caller's thread raises it
-            self._buffer.end(error)
-        else:
-            self._buffer.end()
-        finally:
-            self._source.close()
-
-    def _follow(self) -> None:
-        """Fetch one segment after the other, as long as the clip grows."""
-        manifest = self._look(None)
-        while not manifest.complete and manifest.frames <= self._first:
-            manifest = self._grown(manifest)
-        if self._last is not None and manifest.complete:
-            manifest.group_index(self._last)
-        group, index = manifest.group_index(self._first), 0
-        while True:
-            for number, place, segment in manifest.segments_from(group, index):
-                if self._last is not None and segment.first > self._last:
-                    return
-                self._fetch(manifest, number, segment)
-                group, index = number, place + 1
-            if manifest.complete:
-                return
-            manifest = self._grown(manifest)
-
-    def _fetch(self, manifest: Manifest, group: int, segment: Segment) -> None:
-        if segment.bytes > self._buffer.limit:
-            raise InputError(
-                self._source.name(segment.url),
-                found=f"{segment.bytes} bytes",
-                expected=f"{self._buffer.limit} at most",
-                remedy="Receive it with a larger buffer.",
-            )
-        self._buffer.beat()
-        if group in self._lost:
-            self._skip(segment.first, segment)
-            return
-        self._buffer.reserve(segment.bytes)
-        try:
-            data = self._transfer.segment(segment)
-        except (CorruptFileError, Refused) as error:
-            self._buffer.release(segment.bytes)
-            self._lose(group, segment.first, segment, error)
-            return
-        self._buffer.put(_Arrival(manifest, group, segment, data))
-
-    def _grown(self, known: Manifest) -> Manifest:
-        """The manifest when it has more, or is complete.
-
-        Raises:
-            TransferError: It does not grow.
-        """
-        end = time.monotonic() + self._deadline
-        while time.monotonic() < end:
-            if self._buffer.stop.wait(_POLL):
-                raise Stopped
-            manifest = self._look(known)
-            if manifest.complete or manifest.frames > known.frames:
-                return manifest
-        raise TransferError(
-            self._source.where,
-            found=f"nothing new for {self._deadline:g} s",
-            expected="more frames, as it is not complete",
-            remedy="Its encoder may have ended early.",
-        )
-
-    def _look(self, known: Manifest | None) -> Manifest:
-        """The manifest as it is now; what was in it before must still be."""
-        data = self._transfer.manifest()
-        if data is None and known is not None:
-            manifest = known
-        else:
-            manifest = Manifest.from_json(data or b"", self._source.where)
-            _check_growth(known, manifest, self._source.where)
-        self._manifest = manifest
-        self._buffer.beat()
-        return manifest
-
-
-def _check_growth(known: Manifest | None, manifest: Manifest, where: str) -> None:
-    if known is None or not known.groups:
-        return
-    at, old = len(known.groups) - 1, known.groups[-1].segments
-    if at >= len(manifest.groups) or manifest.groups[at].segments[: len(old)] != old:
-        raise CorruptFileError(where, f"groups[{at}]", found="other segments than before")
+        self._statistics.frames_skipped += max(0, end - max(begin, self._first))

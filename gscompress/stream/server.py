@@ -224,7 +224,7 @@ class _Handler(FileHandler):
             path = clip.path(segment)
         except CorruptFileError as error:
             _log.warning("%s", error)
-            self.send_text(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+            self.send_text(HTTPStatus.NOT_FOUND, str(error))  # asking again is of no use
         else:
             self.send_file(path, headers)
 

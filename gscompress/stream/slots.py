@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gscompress import _native
 from gscompress.gaussians import ATTRIBUTES, Gaussians
-from gscompress.stream.layout import Layout, Steps, octaves_of
+from gscompress.stream.layout import GROUPS, Layout, Steps, octaves_of
 
 __all__ = ["FRACTION", "Slots"]
 
@@ -71,6 +72,7 @@ class Slots:
             self._set_key(self.everything())
         self.steps = steps
         self.octaves = octaves_of(self._key, steps.visible)
+        self._units = self._units_of(self.octaves)
 
     def append(self, parents: NDArray[np.int64]) -> None:
         """Give the next slots to copies of what is in these."""
@@ -86,6 +88,7 @@ class Slots:
         self.alive = np.concatenate([self.alive, np.ones(len(born), np.bool_)])
         octaves = octaves_of(born, self.steps.visible)
         self.octaves = np.concatenate([self.octaves, octaves])
+        self._units = np.concatenate([self._units, self._units_of(octaves)])
 
     def retire(self, slots: NDArray[np.intp] | Integers) -> None:
         """The Gaussians of these slots are gone."""
@@ -140,47 +143,27 @@ class Slots:
             out[:, channels] = self.steps.of(k, self.octaves)[:, None]
         return out
 
+    def _units_of(self, octaves: NDArray[np.int8]) -> NDArray[np.float64]:  # [M, groups]
+        """A step / 16 of each group."""
+        return np.stack([self.steps.of(k, octaves) / FRACTION for k in range(len(GROUPS))], axis=1)
+
     def everything(self) -> Gaussians:
         """What is in all slots, the empty ones included."""
         return self._key.replace(**{name: self._now[name].copy() for name in ATTRIBUTES})
 
     def _update(self, slots: Integers) -> None:
         """Compute the present values of some slots from their sums."""
-        sums, key, now = self._sums[slots], self._key, self._now
-        slices = self.layout.slices
-        moved = {}
-        for k, (name, channels) in enumerate(slices.items()):
-            unit = self.steps.of(k, self.octaves[slots]) / FRACTION
-            moved[name] = sums[:, channels] * unit[:, None]
-        now["means"][slots] = key.means[slots] + moved["means"]
-        now["quats"][slots] = _turned(key.quats[slots].astype(np.float64), moved["quats"])
-        now["log_scales"][slots] = key.log_scales[slots] + moved["scales"]
-        now["opacity_logits"][slots] = key.opacity_logits[slots] + moved["opacities"][:, 0]
-        sh = key.sh[slots].astype(np.float64)
-        sh[:, 0] += moved["sh0"]
-        if "shN" in slices:
-            sh[:, 1:] += moved["shN"].reshape(len(slots), sh.shape[1] - 1, 3)
-        now["sh"][slots] = sh
+        key = [getattr(self._key, name) for name in _FIELDS]
+        now = [self._now[name] for name in _FIELDS]
+        _native.update_slots(slots, self._sums, self._units, key, now)
+
+
+_FIELDS = ("means", "quats", "log_scales", "opacity_logits", "sh")
 
 
 def _joined(a: Gaussians, b: Gaussians) -> Gaussians:
     return a.replace(
         **{name: np.concatenate([getattr(a, name), getattr(b, name)]) for name in ATTRIBUTES}
-    )
-
-
-def _turned(q: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(1, v) times q: q turned on by 2 atan |v| about v."""
-    w, x, y, z = q.T
-    a, b, c = v.T
-    return np.stack(
-        [
-            w - a * x - b * y - c * z,
-            x + a * w + b * z - c * y,
-            y + b * w + c * x - a * z,
-            z + c * w + a * y - b * x,
-        ],
-        axis=1,
     )
 
 

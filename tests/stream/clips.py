@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import select
 import socket
@@ -30,6 +31,11 @@ def same(one: Gaussians, other: Gaussians) -> bool:
     return all(np.array_equal(getattr(one, a), getattr(other, a)) for a in ATTRIBUTES)
 
 
+@functools.cache
+def key_frame(n: int, seed: int) -> bytes:
+    return gs.compress(make_scene(n, 1, seed=seed), "fast", device="cpu").to_bytes()
+
+
 class Writer:
     """Writes a clip group by group, as a live encoder does."""
 
@@ -40,8 +46,7 @@ class Writer:
         folder.mkdir(parents=True, exist_ok=True)
 
     def add_group(self, frames: int) -> None:
-        scene = make_scene(self.n, 1, seed=len(self.groups))
-        data = gs.compress(scene, "fast", device="cpu").to_bytes()
+        data = key_frame(self.n, len(self.groups))
         first = len(self.frames)
         self.groups.append(Group(first, 1, (self._segment(data, "key"),)))
         self.frames.append(decode_key(data))
@@ -108,8 +113,9 @@ class Proxy:
     Args:
         port: Of the server.
         rate: Bytes per second downstream; None: as fast as it goes.
-        cuts: After how many bytes downstream each of the first connections breaks.
+        cuts: After how many bytes downstream each of the first connections breaks; None: never.
         change: What is done to the bytes downstream.
+        delay: Seconds that each request takes longer.
     """
 
     def __init__(
@@ -117,11 +123,12 @@ class Proxy:
         port: int,
         *,
         rate: float | None = None,
-        cuts: tuple[int, ...] = (),
+        cuts: tuple[int | None, ...] = (),
         change: Callable[[bytes], bytes] = bytes,
+        delay: float = 0.0,
     ) -> None:
         self._target = ("127.0.0.1", port)
-        self._rate, self._cuts, self._change = rate, list(cuts), change
+        self._rate, self._cuts, self._change, self._delay = rate, list(cuts), change, delay
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._closing = threading.Event()
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -166,6 +173,7 @@ class Proxy:
                 data = client.recv(1 << 16)
                 if not data:
                     return
+                time.sleep(self._delay)
                 server.sendall(data)
             if server in ready:
                 data = self._change(server.recv(block))

@@ -45,16 +45,17 @@ auto decode(Vector<uint64_t> codes) {
   return positions;
 }
 
-auto neighbours(Positions positions, std::vector<size_t> levels, size_t window) {
+auto neighbours(Positions positions, std::vector<size_t> levels, size_t window, int threads) {
   const size_t n = positions.shape(0);
   if (levels.empty() || levels.back() != n || !std::is_sorted(levels.begin(), levels.end())) {
     throw std::invalid_argument("levels do not ascend to the number of positions");
   }
+  if (threads < 1 || threads > 1024) throw std::invalid_argument("threads: expected 1 to 1024");
   auto references = new_array<int32_t>({n});
   auto distance = new_array<uint64_t>({n});
   {
     nb::gil_scoped_release release;
-    nearest_before(positions.data(), levels, window, references.data(), distance.data());
+    nearest_before(positions.data(), levels, window, threads, references.data(), distance.data());
   }
   return nb::make_tuple(references, distance);
 }
@@ -182,7 +183,8 @@ void search(Colours rgb, Vector<double> first_steps, Vector<double> higher_steps
 void bind_geometry(nb::module_& m) {
   m.def("morton_encode", &encode, nb::arg("positions"));
   m.def("morton_decode", &decode, nb::arg("codes"));
-  m.def("nearest_before", &neighbours, nb::arg("positions"), nb::arg("levels"), nb::arg("window"));
+  m.def("nearest_before", &neighbours, nb::arg("positions"), nb::arg("levels"), nb::arg("window"),
+        nb::arg("threads"));
   m.def("resolve_references", &resolve, nb::arg("residuals"), nb::arg("references"),
         nb::arg("trusted"), nb::arg("used"));
   m.def("quantize_ycocg", &to_levels, nb::arg("rgb"), nb::arg("steps"), nb::arg("chroma_factor"),

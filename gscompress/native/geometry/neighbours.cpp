@@ -1,7 +1,9 @@
 #include "neighbours.h"
 
 #include <algorithm>
+#include <cstddef>
 
+#include "../rasterizer/threads.h"
 #include "morton.h"
 
 namespace gscompress {
@@ -13,13 +15,11 @@ uint64_t square_of_difference(uint32_t a, uint32_t b) {
 }
 
 struct Nearest {
-  const uint32_t* positions;
   const uint32_t* p;
   size_t index = 0;
   uint64_t distance = UINT64_MAX;
 
-  void offer(size_t j) {
-    const uint32_t* q = positions + 3 * j;
+  void offer(size_t j, const uint32_t* q) {
     const uint64_t d = square_of_difference(p[0], q[0]) + square_of_difference(p[1], q[1]) +
                        square_of_difference(p[2], q[2]);
     if (d < distance) {
@@ -29,38 +29,64 @@ struct Nearest {
   }
 };
 
+uint64_t code_of(const uint32_t* p) { return morton_encode(p[0], p[1], p[2]); }
+
 // The Gaussians of the levels so far along the Morton curve.
 class Curve {
+  struct Place {
+    uint64_t code;
+    uint32_t index;
+    uint32_t position[3];
+    bool operator<(const Place& other) const {
+      return code != other.code ? code < other.code : index < other.index;
+    }
+  };
+
  public:
   explicit Curve(const uint32_t* positions) : positions_(positions) {}
 
   void add(size_t begin, size_t end) {
-    for (size_t i = begin; i < end; ++i) places_.push_back({code(i), i});
-    std::sort(places_.begin(), places_.end());
-  }
-
-  // Offers `reach` Gaussians on either side of Gaussian i.
-  void offer(size_t i, size_t reach, Nearest& nearest) const {
-    const auto at = std::lower_bound(places_.begin(), places_.end(), Place{code(i), 0});
-    const size_t middle = static_cast<size_t>(at - places_.begin());
-    const size_t last = std::min(middle + reach, places_.size());
-    for (size_t k = middle > reach ? middle - reach : 0; k < last; ++k) {
-      nearest.offer(places_[k].index);
+    const auto before = static_cast<std::ptrdiff_t>(places_.size());
+    for (size_t i = begin; i < end; ++i) {
+      const uint32_t* p = positions_ + 3 * i;
+      places_.push_back({code_of(p), static_cast<uint32_t>(i), {p[0], p[1], p[2]}});
     }
+    const auto middle = places_.begin() + before;
+    if (!std::is_sorted(middle, places_.end())) std::sort(middle, places_.end());
+    std::inplace_merge(places_.begin(), middle, places_.end());
   }
 
- private:
-  struct Place {
-    uint64_t code;
-    size_t index;
-    auto operator<=>(const Place&) const = default;
+  // Walks along the curve, fast where one position follows the other.
+  class Walk {
+   public:
+    explicit Walk(const Curve& curve) : places_(curve.places_) {}
+
+    // Offers `reach` Gaussians on either side.
+    void offer(size_t reach, Nearest& nearest) {
+      go_to(code_of(nearest.p));
+      const size_t last = std::min(at_ + reach, places_.size());
+      for (size_t k = at_ > reach ? at_ - reach : 0; k < last; ++k) {
+        nearest.offer(places_[k].index, places_[k].position);
+      }
+    }
+
+   private:
+    // The first place whose code is not below `code`.
+    void go_to(uint64_t code) {
+      const size_t few = std::min(at_ + 8, places_.size());
+      const bool behind = at_ > 0 && places_[at_ - 1].code >= code;
+      while (!behind && at_ < few && places_[at_].code < code) ++at_;
+      if (!behind && (at_ < few || at_ == places_.size())) return;
+      const auto from = places_.begin() + static_cast<std::ptrdiff_t>(behind ? 0 : at_);
+      const auto found = std::lower_bound(from, places_.end(), Place{code, 0, {}});
+      at_ = static_cast<size_t>(found - places_.begin());
+    }
+
+    const std::vector<Place>& places_;
+    size_t at_ = 0;
   };
 
-  uint64_t code(size_t i) const {
-    const uint32_t* p = positions_ + 3 * i;
-    return morton_encode(p[0], p[1], p[2]);
-  }
-
+ private:
   const uint32_t* positions_;
   std::vector<Place> places_;
 };
@@ -68,18 +94,22 @@ class Curve {
 }  // namespace
 
 void nearest_before(const uint32_t* positions, const std::vector<size_t>& levels, size_t window,
-                    int32_t* references, uint64_t* distance) {
+                    int threads, int32_t* references, uint64_t* distance) {
   Curve earlier(positions);
   size_t begin = 0;
   for (const size_t end : levels) {
-    for (size_t i = begin; i < end; ++i) {
-      Nearest nearest{positions, positions + 3 * i};
-      const size_t first = i > begin + window ? i - window : begin;
-      for (size_t j = i; j-- > first;) nearest.offer(j);
-      if (begin > 0) earlier.offer(i, window / 2, nearest);
-      references[i] = static_cast<int32_t>(nearest.index);
-      distance[i] = i ? nearest.distance : 0;
-    }
+    raster::parallel(threads, [&](int thread) {
+      const raster::Range range(end - begin, thread, threads);
+      Curve::Walk walk(earlier);
+      for (size_t i = begin + range.begin; i < begin + range.end; ++i) {
+        Nearest nearest{positions + 3 * i};
+        const size_t first = i > begin + window ? i - window : begin;
+        for (size_t j = i; j-- > first;) nearest.offer(j, positions + 3 * j);
+        if (begin > 0) walk.offer(window / 2, nearest);
+        references[i] = static_cast<int32_t>(nearest.index);
+        distance[i] = i ? nearest.distance : 0;
+      }
+    });
     if (end != levels.back()) earlier.add(begin, end);
     begin = end;
   }

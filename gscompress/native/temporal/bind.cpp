@@ -1,8 +1,10 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "../arrays.h"
+#include "slots.h"
 #include "temporal_coder.h"
 
 namespace nb = nanobind;
@@ -128,6 +131,42 @@ class BoundTemporalCoder {
   TemporalCoder coder_;
 };
 
+using Sums = nb::ndarray<const int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Units = nb::ndarray<const double, nb::shape<-1, 6>, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Attribute = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Attributes = std::array<Attribute<T>, 5>;
+
+template <class T>
+SlotValues<T> checked(const Attributes<T>& arrays, size_t slots, size_t harmonics) {
+  const size_t widths[5] = {3, 4, 3, 1, 3 * harmonics};
+  for (size_t k = 0; k < 5; ++k) {
+    if (arrays[k].size() != slots * widths[k]) {
+      throw std::invalid_argument("attributes do not fit the sums");
+    }
+  }
+  return {arrays[0].data(), arrays[1].data(), arrays[2].data(), arrays[3].data(), arrays[4].data()};
+}
+
+void bound_update(Slots slots, Sums sums, Units units, Attributes<const float> key,
+                  Attributes<float> now) {
+  const size_t count = sums.shape(0);
+  if (sums.shape(1) < 13 || (sums.shape(1) - 10) % 3 != 0 || units.shape(0) != count) {
+    throw std::invalid_argument("sums is not [slots, 10 + 3 harmonics], or units not [slots, 6]");
+  }
+  for (size_t k = 0; k < slots.shape(0); ++k) {
+    if (slots(k) < 0 || static_cast<size_t>(slots(k)) >= count) {
+      throw std::invalid_argument("no such slot");
+    }
+  }
+  const size_t harmonics = (sums.shape(1) - 10) / 3;
+  const auto from = checked(key, count, harmonics);
+  const auto to = checked(now, count, harmonics);
+  nb::gil_scoped_release release;
+  update_slots({sums.data(), units.data(), harmonics}, from, slots.data(), slots.shape(0), to);
+}
+
 }  // namespace
 
 void bind_temporal(nb::module_& m) {
@@ -141,6 +180,8 @@ void bind_temporal(nb::module_& m) {
       .def("decode", &BoundTemporalCoder::decode, nb::arg("data"), nb::arg("phase"))
       .def("copy", &BoundTemporalCoder::copy)
       .def_prop_ro("slots", &BoundTemporalCoder::slots);
+  m.def("update_slots", &bound_update, nb::arg("slots"), nb::arg("sums"), nb::arg("units"),
+        nb::arg("key"), nb::arg("now"));
 }
 
 }  // namespace gscompress

@@ -257,14 +257,25 @@ void TemporalCoder::note(size_t slot, uint32_t changed) {
     share = one ? share + (kFullShare - share) / 16 : share - share / 16;
   };
   uint8_t* past = history(slot);
-  for (size_t g = 0; g < groups(); ++g) {
-    const bool one = changed >> g & 1;
-    past[g] = static_cast<uint8_t>(past[g] << 1 | one);
-    if (changed != 0) learn_share(recent_[g], one);
-    judge(slot, g);
-  }
-  past[groups()] = static_cast<uint8_t>(past[groups()] << 1 | (changed != 0));
+  const auto whole = [&](int32_t reference) {
+    return history(static_cast<size_t>(reference))[groups()];
+  };
   learn_share(recent_[groups()], changed != 0);
+  const uint8_t before = past[groups()];
+  past[groups()] = static_cast<uint8_t>(before << 1 | (changed != 0));
+  if (before != 0 || changed != 0) {
+    for (size_t g = 0; g < groups(); ++g) {
+      const bool one = changed >> g & 1;
+      past[g] = static_cast<uint8_t>(past[g] << 1 | one);
+      if (changed != 0) learn_share(recent_[g], one);
+    }
+  }
+  const Reference& reference = references_[slot];
+  if (((past[groups()] | whole(reference.near) | whole(reference.other)) & 3) == 0) {
+    std::fill_n(misses(slot), groups(), Misses{});  // all at rest
+  } else {
+    for (size_t g = 0; g < groups(); ++g) judge(slot, g);
+  }
 }
 
 // Remembers how wrong each prediction of a group would have been.

@@ -53,6 +53,7 @@ class LatentModel:
         self._extent = extent
         device = motion.difference.device
         self._active = motion.active
+        self._movable = (motion.difference[motion.active] > settings.motion.still).float()[:, None]
         self._base = {
             name: torch.from_numpy(getattr(previous, name).copy()).to(device) for name in ATTRIBUTES
         }
@@ -104,7 +105,7 @@ class LatentModel:
         return np.asarray(rows, np.float32)
 
     def _moves(self, noise: Tensor | None) -> Tensor:  # [N, 3]
-        moves, settings = self._rows.values["moves"], self._settings.gate
+        moves, settings = self._movable * self._rows.values["moves"], self._settings.gate
         if settings is None:
             return moves
         return gate(self._shared.values["gates"], settings, noise)[:, None] * moves

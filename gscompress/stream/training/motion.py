@@ -54,7 +54,7 @@ def find_motion(
     difference = viewspace_difference(scene, before, now, renderer, progress)
     masks = pixel_masks(scene, difference, now, renderer, settings)
     near = torch.from_numpy(near_cameras(scene, now.cameras, settings.near))
-    active = (difference > settings.still) & ~near.to(difference.device)
+    active = (difference > 0) & ~near.to(difference.device)
     return Motion(difference, masks, active.nonzero()[:, 0])
 
 

@@ -245,12 +245,25 @@ def footage_targets(
     return photo_targets(photos, views, footage.cameras, previous, renderer, scale, ROOM)
 
 
-def photo_psnr(scene: Gaussians, footage: Footage, number: int, renderer: Renderer) -> float:
-    """Mean PSNR over the cameras against the photos of a frame at their full size, in dB."""
+def photo_psnr(
+    scene: Gaussians, footage: Footage, number: int, renderer: Renderer, near: float = 0.0
+) -> float:
+    """Mean PSNR over the cameras against the photos of a frame at their full size, in dB.
+
+    Args:
+        scene: The frame.
+        footage: The photos.
+        number: Of the frame.
+        renderer: Renders it.
+        near: Distance from the image plane up to which a camera sees nothing, in world units; no
+            less than the renderer's own.
+    """
     found = []
     for camera, path, photo in zip(
         footage.cameras, footage.frame(number).paths, footage.frame(number), strict=True
     ):
-        image = renderer.render(scene, fit_camera(camera, photo, path)).image
+        depth = scene.means @ camera.viewmat[2, :3] + camera.viewmat[2, 3]
+        seen = scene.select(depth > near) if near > 0 else scene
+        image = renderer.render(seen, fit_camera(camera, photo, path)).image
         found.append(psnr(image, photo))
     return float(np.mean(found))

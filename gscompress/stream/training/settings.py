@@ -82,20 +82,20 @@ class MotionSettings:
         masked: Share of the steps, the first ones, in which only dynamic pixels may change: the
             picture of the others is what the frame before shows. QUEEN leaves them out of the loss,
             which lets what stands still go astray.
-        still: A Gaussian up to this stays as it is.
-        near: So does one nearer to a camera than this share of the cameras' extent.
+        still: A Gaussian up to this keeps its place.
+        near: One nearer to a camera than this share of the cameras' extent stays as it is.
     """
 
     dynamic: float = 1e-3
     alpha: float = 0.5
     dilation: float = 0.0355
     masked: float = 0.3
-    still: float = 0.0
+    still: float = 3e-5
     near: float = 0.05
 
 
 def _default_rates() -> Rates:
-    return Rates(means=6e-4, scales=1e-3, quats=1.5e-3, opacities=5e-3, sh0=4e-3, shN=4e-4)
+    return Rates(means=6e-4, scales=1e-3, quats=1.5e-3, opacities=1e-3, sh0=4e-3, shN=4e-4)
 
 
 def _default_latents() -> dict[str, LatentSettings]:

@@ -35,7 +35,7 @@ def scene() -> Gaussians:
     red = np.zeros((BLOB, 4, 3))
     red[:, 0] = [1.7, -1.5, -1.5]
     blob = Gaussians(
-        means=[0.0, -1.0, 0.0] + rng.normal(0, 0.08, (BLOB, 3)),
+        means=np.array([0.0, -1.0, 0.0]) + rng.normal(0, 0.08, (BLOB, 3)),
         quats=np.tile([1.0, 0, 0, 0], (BLOB, 1)),
         log_scales=np.full((BLOB, 3), -2.6),
         opacity_logits=np.full(BLOB, 2.0),

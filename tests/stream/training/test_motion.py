@@ -69,7 +69,7 @@ def test_motion_is_where_the_blob_is(
     for view, mask in enumerate(motion.masks):
         change = (before.picture(view) - now.picture(view)).abs().amax(dim=2)
         assert 0.01 < float(mask.float().mean()) < 0.5
-        assert float(change[mask].sum()) > 0.75 * float(change.sum())
+        assert float(change[mask].sum()) > 0.6 * float(change.sum())
 
 
 def test_nothing_moves_nothing_is_masked(scene: Gaussians, cameras: list[Camera]) -> None:
@@ -81,7 +81,7 @@ def test_nothing_moves_nothing_is_masked(scene: Gaussians, cameras: list[Camera]
 
 def test_gaussians_at_a_camera_stay(scene: Gaussians, cameras: list[Camera]) -> None:
     means = scene.means.copy()
-    means[7] = cameras[4].position + [0.0, 0.1, 0.0]
+    means[7] = cameras[4].position + np.array([0.0, 0.1, 0.0])
     near = near_cameras(scene.replace(means=means), cameras, 0.05)
     assert np.flatnonzero(near).tolist() == [7]
     assert not near_cameras(scene.replace(means=means), cameras, 0.02).any()

@@ -152,6 +152,15 @@ def test_nothing_else(ask: Callable[..., Answer], path: str) -> None:
     assert ask(path)[0] == 404
 
 
+@pytest.mark.parametrize("path", ["http://[", "http://[x/"])
+def test_addresses_that_make_no_sense(server: ClipServer, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=5) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        head = connection.recv(1000)
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"\r\nServer: gscompress\r\n" in head
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_nothing_can_be_written(ask: Callable[..., Answer], writer: Writer, method: str) -> None:
     before = {path: path.read_bytes() for path in writer.folder.iterdir()}
@@ -180,15 +189,15 @@ def test_files_that_are_not_as_the_manifest_says(
         path.write_bytes(b"longer")
         size = writer.groups[0].segments[1].bytes
         text = f"000001.gsr: found 6 bytes, expected {size}"
-        assert send(server, "/000001.gsr")[::2] == (500, text.encode())
+        assert send(server, "/000001.gsr")[::2] == (404, text.encode())
         path.unlink()
-        assert send(server, "/000001.gsr")[0] == 500
+        assert send(server, "/000001.gsr")[0] == 404
         outside.write_bytes(b"1")
         path.symlink_to(outside)
-        assert send(server, "/000001.gsr")[0] == 500
+        assert send(server, "/000001.gsr")[0] == 404
         path.unlink()
         os.mkfifo(path)
-        assert send(server, "/000001.gsr")[0] == 500
+        assert send(server, "/000001.gsr")[0] == 404
     assert len(caplog.records) == 4
 
 
