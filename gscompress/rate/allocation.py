@@ -147,7 +147,7 @@ class _Trials:
         self._share = 1.0
         codec: Any = config.attributes["sh"]
         sightings = whole.guidance.sightings
-        if sightings is not None and getattr(codec, "views", 0) and whole.scene.sh_degree:
+        if sightings is not None and getattr(codec, "views", False) and whole.scene.sh_degree:
             factors = whole.begun.step_factors(getattr(codec, "adapt", 0))
             seen = sightings.visibility() * factors**2
             self._rows["sh"] = self._part.rows
