@@ -3,7 +3,8 @@
 GscompressError                     anything below; the CLI prints its text and exits 1
 ├── InputError                      a file or value the user gave is wrong
 │   ├── CorruptFileError            a .gsz (or a chunk of it) is truncated, damaged or hostile
-│   └── ConfigError                 a configuration has an unknown, missing or ill-typed field
+│   ├── ConfigError                 a configuration has an unknown, missing or ill-typed field
+│   └── TransferError               something on another host, or a part of it, does not arrive
 ├── UsageError                      options that contradict each other (exit code 2)
 ├── QualityGateError                a --min-psnr like gate was missed (exit code 3)
 ├── DeviceError                     the requested device is not available
@@ -22,6 +23,7 @@ __all__ = [
     "InputError",
     "MissingDependencyError",
     "QualityGateError",
+    "TransferError",
     "UsageError",
 ]
 
@@ -73,6 +75,10 @@ class CorruptFileError(InputError):
 
 class ConfigError(InputError):
     """A configuration has an unknown, missing or ill-typed field."""
+
+
+class TransferError(InputError):
+    """Something on another host, or a part of it, does not arrive."""
 
 
 class UsageError(GscompressError):

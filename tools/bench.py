@@ -17,7 +17,9 @@ QUESTIONS = {
     "ablation": "bits and dB as each part of the codec is switched off",
     "targets": "ten sizes and ten PSNRs asked for per scene, and what came",
     "paper": "the published protocol over folders of scenes with photos",
+    "queen": "what each part of learning a clip from photos is worth",
     "scores": "what is lost when the least important Gaussians go, by score of importance",
+    "stream": "clips: bytes, drift, access, decode times, and splats4d at equal quality",
     "throughput": "encode and decode seconds and peak memory as the scene grows",
     "vq": "codecs with codebooks against equal steps, attribute by attribute, at equal quality",
 }

@@ -3,12 +3,14 @@
 
     tools/fuzz.py gsz scene.gsz -n 20000
     tools/fuzz.py ply scene.ply -n 5000 --jobs 4 --keep /tmp/bad
+    tools/fuzz.py stream clip/manifest.json -n 5000
 
 ``gsz`` decompresses; most damage is repaired up to the checksums, so that it reaches the code
-behind them. The others load. Every file is read in a child process that is watched: an exception
-that is not one of gscompress.errors, a crash, more than 2 seconds (of processor time, beyond those
-of the undamaged file), or more than 4 times the memory of the undamaged file is a failure, and the
-exit code is 1.
+behind them. ``stream`` decodes all frames of a clip whose manifest or segments are damaged, mostly
+with their checksums right. The others load. Every file is read in a child process that is watched:
+an exception that is not one of gscompress.errors, a crash, more than 2 seconds (of processor time,
+beyond those of the undamaged file), or more than 4 times the memory of the undamaged file is a
+failure, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from pathlib import Path
 from fuzzing.pool import run_all
 from fuzzing.worker import work
 
-MODES = ["gsz", "ply", "compressed.ply", "glb", "gltf", "ksplat", "sog", "splat", "spz"]
+MODES = ["gsz", "ply", "compressed.ply", "glb", "gltf", "ksplat", "sog", "splat", "spz", "stream"]
 
 
 def main(arguments: list[str]) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -16,7 +17,8 @@ import click
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from gscompress.cli import VERBS, cli  # noqa: E402
+from gscompress.cli import cli  # noqa: E402
+from gscompress.cli.lazy import LazyGroup  # noqa: E402
 
 FOLDER = ROOT / "docs" / "cli"
 NOTE = "<!-- Written by tools/make_cli_doc.py; do not edit. -->"
@@ -34,6 +36,23 @@ INDEX = """# Command line
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a quality gate was missed, 130 interrupted. Results
 go to stdout, everything else to stderr; `--json` makes the result one JSON document. Output files
 appear whole or not at all, and never replace one without `-w`.
+"""
+
+GROUP = """# gscompress {name}
+
+{note}
+
+```
+{usage}
+```
+
+{text}
+
+| Verb | |
+|---|---|
+{rows}
+
+All verbs: [README.md](README.md)
 """
 
 PAGE = """# gscompress {name}
@@ -55,15 +74,21 @@ All verbs: [README.md](README.md)
 
 
 def page(name: str, command: click.Command) -> str:
-    """The page of a verb."""
+    """The page of a verb, or of a group of verbs."""
     context = click.Context(command, info_name=f"gscompress {name}")
-    options = [p for p in command.get_params(context) if isinstance(p, click.Option)]
-    records = [record for option in options if (record := option.get_help_record(context))]
-    rows = [f"| `{cell(names)}` | {cell(code(text))} |" for names, text in records]
+    if isinstance(command, LazyGroup):
+        rows = [
+            f"| [{verb}]({name.replace(' ', '-')}-{verb}.md) | {text} |"
+            for verb, text in command.verbs.items()
+        ]
+    else:
+        options = [p for p in command.get_params(context) if isinstance(p, click.Option)]
+        records = [record for option in options if (record := option.get_help_record(context))]
+        rows = [f"| `{cell(names)}` | {cell(code(text))} |" for names, text in records]
     usage = command.get_usage(context).removeprefix("Usage: ")
     text = code(" ".join((command.help or "").split("\n\n")[0].split()))
     rest = [" ".join(part.split()) for part in (command.help or "").split("\n\n")[1:]]
-    return PAGE.format(
+    return (GROUP if isinstance(command, LazyGroup) else PAGE).format(
         name=name,
         note=NOTE,
         usage=re.sub(r"\s+", " ", usage),
@@ -86,14 +111,21 @@ def cell(text: str) -> str:
 
 def documents() -> dict[str, str]:
     """All pages by file name."""
-    context = click.Context(cli, info_name="gscompress")
-    pages = {}
-    for name in VERBS:
-        command = cli.get_command(context, name)
-        assert command is not None
-        pages[f"{name}.md"] = page(name, command)
-    rows = [f"| [{name}]({name}.md) | {text} |" for name, text in VERBS.items()]
+    assert isinstance(cli, LazyGroup)
+    pages = {f"{'-'.join(names)}.md": page(" ".join(names), verb) for names, verb in verbs(cli)}
+    rows = [f"| [{name}]({name}.md) | {text} |" for name, text in cli.verbs.items()]
     return {"README.md": INDEX.format(note=NOTE, rows="\n".join(rows)), **pages}
+
+
+def verbs(group: LazyGroup) -> Iterator[tuple[list[str], click.Command]]:
+    """All commands of a group, and of the groups in it, with their names."""
+    context = click.Context(group)
+    for name in group.verbs:
+        command = group.get_command(context, name)
+        assert command is not None
+        yield [name], command
+        if isinstance(command, LazyGroup):
+            yield from (([name, *inner], verb) for inner, verb in verbs(command))
 
 
 def main(arguments: list[str]) -> int:

@@ -7,7 +7,6 @@ go to stdout, everything else to stderr.
 from __future__ import annotations
 
 import difflib
-import importlib
 import os
 import sys
 import traceback
@@ -16,6 +15,7 @@ from typing import NoReturn
 import click
 
 import gscompress
+from gscompress.cli.lazy import LazyGroup, leading_flags
 from gscompress.cli.session import Session
 from gscompress.errors import GscompressError
 
@@ -31,32 +31,15 @@ VERBS = {
     "compare": "Compare several files with the scene they were made from.",
     "view": "Show scenes in the browser, offline.",
     "export-viewer": "Write a folder that shows scenes from any static host.",
+    "stream": "Sequences of frames: encode, train, decode, play.",
+    "serve": "Serve a clip, or a folder of clips, over HTTP.",
     "doctor": "Check this installation.",
 }
 """Each verb is the command ``verb`` in the module ``gscompress.cli.<verb>``, - being _."""
 
-_FLAGS = {"-q", "--quiet", "-v", "-vv", "--verbose", "--json", "-w", "--overwrite"}
 
-
-class VerbGroup(click.Group):
+class VerbGroup(LazyGroup):
     """Verbs by name; a first word that is none means ``compress``."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All verbs, the most used one first."""
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the file of a verb."""
-        if cmd_name not in VERBS:
-            return None
-        module = f"gscompress.cli.{cmd_name.replace('-', '_')}"
-        command: click.Command = importlib.import_module(module).verb
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without importing them."""
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the verb first, and name it where it was left out."""
@@ -65,6 +48,8 @@ class VerbGroup(click.Group):
 
 @click.group(
     cls=VerbGroup,
+    verbs=VERBS,
+    prefix="gscompress.cli.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="'gscompress scene.ply' is 'gscompress compress scene.ply'. "
     "'gscompress VERB --help' tells the options of a verb.",
@@ -111,9 +96,7 @@ def _report(session: Session, text: str) -> None:
 def _with_verb(args: list[str]) -> list[str]:
     if not args or args[0] in ("-h", "--help", "--version"):
         return args
-    flags = 0
-    while flags < len(args) and args[flags] in _FLAGS:
-        flags += 1
+    flags = leading_flags(args)
     word = args[flags] if flags < len(args) else ""
     if word in VERBS:
         return [word, *args[:flags], *args[flags + 1 :]]

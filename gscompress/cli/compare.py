@@ -14,8 +14,10 @@ import click
 
 from gscompress.cli.measuring import (
     check_report_name,
+    check_targets,
     measuring_options,
     select_views,
+    write_csv,
     write_report,
 )
 from gscompress.cli.render import Size
@@ -149,7 +151,7 @@ def _compare(
         raise UsageError("--size excludes --images: views have the size of their photos")
     reports = [path for name in outputs if (path := check_report_name(name, "-o"))]
     table = None if csv_name is None else Path(csv_name)
-    _check_targets([*reports, *([table] if table else [])], overwrite=overwrite)
+    check_targets([*reports, *([table] if table else [])], overwrite=overwrite)
     renderer = get_renderer(device)
     seconds = _encode_seconds(encoded, tests)
     selection, where = select_views((reference, *tests), cameras, images, split, seed)
@@ -175,19 +177,8 @@ def _compare(
     for path in reports:
         write_report(found, path, overwrite=overwrite)
     if table is not None:
-        _write_csv(found, table, overwrite=overwrite)
+        write_csv(found, table, overwrite=overwrite)
     return found, where
-
-
-def _check_targets(paths: Sequence[Path], *, overwrite: bool) -> None:
-    """Refuse, before any work, what could not be written."""
-    from gscompress.io.atomic import refuse_existing
-
-    for path in paths:
-        if not overwrite:
-            refuse_existing(path)
-        if not path.parent.is_dir():
-            raise InputError(path.parent, found="no such folder", expected="one to write to")
 
 
 def _encode_seconds(summaries: Sequence[Path], tests: Sequence[Path]) -> dict[str, float]:
@@ -206,13 +197,6 @@ def _encode_seconds(summaries: Sequence[Path], tests: Sequence[Path]) -> dict[st
                 path, found=f"{type(error).__name__}: {error}", expected="output of compress --json"
             ) from error
     return {str(test): told[test.resolve()] for test in tests if test.resolve() in told}
-
-
-def _write_csv(found: Comparison, path: Path, *, overwrite: bool) -> None:
-    from gscompress.io.atomic import atomic_write
-
-    with atomic_write(path, overwrite=overwrite) as file:
-        file.write(found.to_csv().encode())
 
 
 def _missed_gates(found: Comparison, min_psnr: float | None, limit: int | None) -> list[str]:

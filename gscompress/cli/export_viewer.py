@@ -13,9 +13,7 @@ SCENE = click.Path(path_type=Path)
 
 
 @click.command("export-viewer", short_help="Write a folder for any static host.")
-@click.argument(
-    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("places", metavar="FILE...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "-o",
     "--output",
@@ -37,21 +35,22 @@ SCENE = click.Path(path_type=Path)
 def verb(
     session: Session,
     /,
-    files: tuple[Path, ...],
+    places: tuple[str, ...],
     output: Path,
     cameras: Path | None,
     overwrite: bool,
 ) -> None:
-    """Write the viewer and one or two scenes to a folder.
+    """Write the viewer and one or two scenes, or a clip, to a folder.
 
     Scenes other than .gsz and .ply are written as PLY: better compress them first.
     """
     from gscompress.cli.views import Views
     from gscompress.viewer import export_viewer
+    from gscompress.viewer.clips import beside
 
-    views = Views.find(cameras, *files)
+    views = Views.find(cameras, *beside(places))
     written = export_viewer(
-        files, output, cameras=views.part("all") if views else (), overwrite=overwrite
+        places, output, cameras=views.part("all") if views else (), overwrite=overwrite
     )
     size = sum(path.stat().st_size for path in written)
     document = {"output": str(output), "files": [str(path) for path in written], "bytes": size}

@@ -11,11 +11,48 @@ import click
 from gscompress.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from gscompress.report import Comparison, Report, Selection
+    from gscompress.report import ClipReport, Comparison, Report, Selection
 
-__all__ = ["check_report_name", "measuring_options", "select_views", "write_report"]
+__all__ = [
+    "check_report_name",
+    "check_targets",
+    "measuring_options",
+    "select_views",
+    "view_options",
+    "write_csv",
+    "write_report",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def view_options(images: str, cameras: str) -> Callable[[Command], Command]:
+    """From where, and against which photos.
+
+    Args:
+        images: What the photos are, for the help.
+        cameras: Where cameras are from by default, for the help.
+    """
+
+    def decorate(command: Command) -> Command:
+        for option in (
+            click.option(
+                "--split",
+                type=click.Choice(["test", "train", "all"]),
+                help="Measure at these of the cameras.  [default: test]",
+            ),
+            click.option("--images", metavar="DIR", type=click.Path(path_type=Path), help=images),
+            click.option(
+                "--cameras",
+                metavar="PATH",
+                type=click.Path(path_type=Path),
+                help=f"cameras.json, transforms.json, COLMAP, dataset. {cameras}",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def measuring_options(command: Command) -> Command:
@@ -25,27 +62,12 @@ def measuring_options(command: Command) -> Command:
         click.option(
             "--lpips", type=click.Choice(["alex", "vgg"]), help="Measure LPIPS as well (slow)."
         ),
-        click.option(
-            "--split",
-            type=click.Choice(["test", "train", "all"]),
-            help="Measure at these of the cameras.  [default: test]",
-        ),
-        click.option(
-            "--images",
-            metavar="DIR",
-            type=click.Path(path_type=Path),
-            help="Photos named as the cameras are: the truth, instead of the renders of REF.",
-        ),
-        click.option(
-            "--cameras",
-            metavar="PATH",
-            type=click.Path(path_type=Path),
-            help="cameras.json, transforms.json, COLMAP, dataset. By default those beside REF or "
-            "TEST; virtual ones where there are none.",
-        ),
     ):
         command = decorate(command)
-    return command
+    return view_options(
+        "Photos named as the cameras are: the truth, instead of the renders of REF.",
+        "By default those beside REF or TEST; virtual ones where there are none.",
+    )(command)
 
 
 def select_views(
@@ -93,7 +115,26 @@ def check_report_name(name: str | None, option: str = "--report") -> Path | None
     return path
 
 
-def write_report(report: Report | Comparison, path: Path, *, overwrite: bool) -> None:
+def check_targets(paths: Sequence[Path], *, overwrite: bool) -> None:
+    """Refuse, before any work, what could not be written."""
+    from gscompress.io.atomic import refuse_existing
+
+    for path in paths:
+        if not overwrite:
+            refuse_existing(path)
+        if not path.parent.is_dir():
+            raise InputError(path.parent, found="no such folder", expected="one to write to")
+
+
+def write_csv(found: Comparison | ClipReport, path: Path, *, overwrite: bool) -> None:
+    """Write the table of a report."""
+    from gscompress.io.atomic import atomic_write
+
+    with atomic_write(path, overwrite=overwrite) as file:
+        file.write(found.to_csv().encode())
+
+
+def write_report(report: Report | Comparison | ClipReport, path: Path, *, overwrite: bool) -> None:
     """Write a report, as HTML or as JSON."""
     from gscompress.io.atomic import atomic_write
 

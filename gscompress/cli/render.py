@@ -7,7 +7,7 @@ import functools
 import importlib.util
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,12 +104,10 @@ def _render(
     from gscompress.io.atomic import refuse_existing
     from gscompress.render import get_renderer
 
-    video = target.suffix.lower() in VIDEO_ENDINGS
+    video = is_video(target)
     single = target.suffix.lower() == ".png"
     if target.suffix and not (video or single or target.is_dir()):
         raise UsageError(f"-o {target}: its name must end in .png or .mp4, or be a folder")
-    if video and importlib.util.find_spec("imageio_ffmpeg") is None:
-        raise MissingDependencyError("imageio_ffmpeg", "video", "Writing a video")
     if (video or single) and not overwrite:
         refuse_existing(target)
     open_input(file).close()
@@ -121,19 +119,33 @@ def _render(
 
         chosen = orbit(scene, frames)
     else:
-        chosen = _choose(found or Views.virtual(scene, seed), views, split)
+        chosen = choose_cameras(found or Views.virtual(scene, seed), views, split)
         chosen = chosen[:1] if single else chosen
     if size is not None:
         chosen = [camera.resized(*size) for camera in chosen]
     with session.progress() as progress:
         images = _images(renderer, scene, chosen, progress)
         if video:
-            _write_video(target, chosen, images)
+            if len({(camera.width, camera.height) for camera in chosen}) > 1:
+                raise UsageError("the cameras have several sizes: give one with --size")
+            write_video(target, images, FRAMES_PER_SECOND)
             return [target]
         paths = [target] if single else _image_paths(target, chosen, overwrite=overwrite)
         for path, image in zip(paths, images, strict=True):
             write_png(path, image, overwrite=overwrite)
     return paths
+
+
+def is_video(target: Path) -> bool:
+    """Whether a file's name is that of a video.
+
+    Raises:
+        MissingDependencyError: It is, and none can be written.
+    """
+    video = target.suffix.lower() in VIDEO_ENDINGS
+    if video and importlib.util.find_spec("imageio_ffmpeg") is None:
+        raise MissingDependencyError("imageio_ffmpeg", "video", "Writing a video")
+    return video
 
 
 def write_png(path: Path, image: Array, *, overwrite: bool) -> None:  # image: [H, W, 3]
@@ -151,7 +163,7 @@ def to_bytes(image: Array) -> np.ndarray[Any, np.dtype[np.uint8]]:  # [H, W, 3]
     return np.asarray(np.rint(np.clip(image, 0, 1) * 255), dtype=np.uint8)
 
 
-def _choose(found: Views, names: tuple[str, ...], split: Any) -> list[Camera]:
+def choose_cameras(found: Views, names: tuple[str, ...], split: Any) -> list[Camera]:
     """The cameras of the split that ``names`` names, by name or index; all of them without any."""
     cameras = found.part(split or "all")
     if split is None:
@@ -197,19 +209,17 @@ def _image_paths(folder: Path, cameras: Sequence[Camera], *, overwrite: bool) ->
     return paths
 
 
-def _write_video(target: Path, cameras: Sequence[Camera], images: Iterator[Array]) -> None:
+def write_video(target: Path, images: Iterable[Array], fps: float) -> None:
+    """Write images [H, W, 3] of one size as an .mp4; whole, or not at all."""
     import imageio.v2 as imageio
 
-    first = cameras[0]
-    width, height = first.width // 2 * 2, first.height // 2 * 2  # H.264 wants even sides
-    if any((c.width, c.height) != (first.width, first.height) for c in cameras):
-        raise UsageError("the cameras have several sizes: give one with --size")
     partial = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
     try:
         options: Any = {"codec": "libx264", "quality": 8, "macro_block_size": 2}
-        output: Any = imageio.get_writer(partial, fps=FRAMES_PER_SECOND, **options)
+        output: Any = imageio.get_writer(partial, fps=fps, **options)
         with output:
             for image in images:
+                height, width = (side // 2 * 2 for side in image.shape[:2])  # H.264 wants even ones
                 output.append_data(to_bytes(image)[:height, :width])
         os.replace(partial, target)
     finally:

@@ -16,9 +16,7 @@ SCENE = click.Path(path_type=Path)
 
 
 @click.command("view", short_help="Show scenes in the browser, offline.")
-@click.argument(
-    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("places", metavar="FILE...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Where to serve; by default any port."
 )
@@ -35,32 +33,34 @@ SCENE = click.Path(path_type=Path)
 def verb(
     session: Session,
     /,
-    files: tuple[Path, ...],
+    places: tuple[str, ...],
     port: int,
     no_open: bool,
     cameras: Path | None,
     desktop: bool,
 ) -> None:
-    """Show one scene, or two side by side with a split that moves.
+    """Show one scene, or two side by side with a split that moves; or play a clip.
 
-    The browser decodes .gsz itself; other formats are converted for it. Nothing but this machine
-    is asked for anything, and only this machine is answered. Ctrl-C ends it.
+    A clip is given by its folder, its manifest.json, or the URL of either. The browser decodes .gsz
+    and clips itself; other formats are converted for it. The page asks nothing but this machine for
+    anything, and only this machine is answered. Ctrl-C ends it.
     """
     if desktop:
-        _show_on_desktop(files)
+        _show_on_desktop([Path(place) for place in places])
         return
     from gscompress.cli.views import Views
     from gscompress.viewer import ViewServer
+    from gscompress.viewer.clips import beside
 
-    views = Views.find(cameras, *files)
+    views = Views.find(cameras, *beside(places))
     try:
-        server = ViewServer(files, cameras=views.part("all") if views else (), port=port)
+        server = ViewServer(places, cameras=views.part("all") if views else (), port=port)
     except OSError as error:
         raise InputError(
             f"--port {port}", found=error.strerror or error, remedy="Choose another port."
         ) from error
     with server:
-        document = {"url": server.url, "files": [str(file) for file in files]}
+        document = {"url": server.url, "files": list(places)}
         session.result(document, functools.partial(session.say, f"{server.url}  (Ctrl-C ends it)"))
         if not no_open:
             webbrowser.open(server.url)
@@ -70,7 +70,7 @@ def verb(
             session.note("ended")
 
 
-def _show_on_desktop(files: tuple[Path, ...]) -> None:
+def _show_on_desktop(files: list[Path]) -> None:
     from gscompress.io import load
 
     desktop = importlib.import_module("gscompress.desktop")

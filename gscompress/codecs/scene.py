@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
 from gscompress.codecs.guidance import Guidance
@@ -18,6 +19,7 @@ __all__ = [
     "GROUPS",
     "WAVES",
     "arrange",
+    "coding_order",
     "decode_scene",
     "encode_group",
     "encode_scene",
@@ -57,17 +59,28 @@ def arrange(
     Returns:
         The arranged scene, its guidance, and how many Gaussians there are up to each level's end.
     """
+    order, ends = coding_order(scene, guidance, codecs, shares)
+    scene, guidance = scene.select(order), guidance.select(order)
+    for codec in codecs.values():
+        if hasattr(codec, "arrange"):
+            scene = codec.arrange(scene)
+    return scene, guidance, ends
+
+
+def coding_order(
+    scene: Gaussians,
+    guidance: Guidance,
+    codecs: Mapping[str, Codec],
+    shares: Sequence[float] = (),
+) -> tuple[NDArray[np.intp], tuple[int, ...]]:
+    """In which order `arrange` brings the Gaussians [N], and how many are up to each level."""
     level = split_levels(scene, guidance, codecs, shares)
     order = np.arange(len(scene))
     if hasattr(codecs["means"], "order"):
         order = codecs["means"].order(scene.means)
     order = order[np.argsort(level[order], kind="stable")]
-    scene, guidance = scene.select(order), guidance.select(order)
-    for codec in codecs.values():
-        if hasattr(codec, "arrange"):
-            scene = codec.arrange(scene)
     ends = np.cumsum(np.bincount(level, minlength=1))
-    return scene, guidance, tuple(ends.tolist())
+    return order, tuple(ends.tolist())
 
 
 def encode_scene(

@@ -8,6 +8,7 @@ void bind_geometry(nanobind::module_& m);
 void bind_loss(nanobind::module_& m);
 void bind_optimise(nanobind::module_& m);
 void bind_octree(nanobind::module_& m);
+void bind_temporal(nanobind::module_& m);
 namespace raster {
 void bind_rasterizer(nanobind::module_& m);
 }
@@ -21,5 +22,6 @@ NB_MODULE(_native, m) {
   gscompress::bind_loss(m);
   gscompress::bind_optimise(m);
   gscompress::bind_octree(m);
+  gscompress::bind_temporal(m);
   gscompress::raster::bind_rasterizer(m);
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -146,6 +146,39 @@ class CpuRenderer:
             background,
             antialiased=antialiased,
         )
+
+    def pull_back(
+        self, scene: Gaussians, camera: Camera, weigh: Callable[[Array], Array]
+    ) -> tuple[Array, Array, Array, Array, Array]:
+        """Gradients of the sum of ``weigh(image)`` times the image, without torch.
+
+        By means [N, 3], quaternions [N, 4], scales [N, 3], opacities [N] and harmonics [N, K, 3],
+        all activated; the background is black.
+        """
+        activated, view = _activated(scene), _empty(camera)
+        out = tuple(np.empty_like(values) for values in activated)
+        names = ("by_means", "by_quats", "by_scales", "by_opacities", "by_sh")
+        with self._rasterizer() as rasterizer:
+            rasterizer.forward(
+                *activated,
+                *_pose(camera),
+                background=BLACK,
+                antialiased=is_antialiased(scene),
+                image=view.image,
+                alpha=view.alpha,
+            )
+            weights = np.ascontiguousarray(weigh(view.image), np.float32)
+            rasterizer.backward(
+                *activated,
+                view.image,
+                view.alpha,
+                weights,
+                None,
+                by_means2d=None,
+                **dict(zip(names, out, strict=True)),
+            )
+        means, quats, scales, opacities, sh = out
+        return means, quats, scales, opacities, sh
 
     def synchronize(self) -> None:
         """Nothing to wait for: every call returns when its work is done."""

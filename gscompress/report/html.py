@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import PurePath
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -20,8 +21,10 @@ from gscompress.report.charts import (
 )
 from gscompress.report.comparison import Comparison
 from gscompress.report.report import Report
+from gscompress.report.stream import CONVENTIONS, ClipReport
+from gscompress.report.timelines import timelines
 
-__all__ = ["render_comparison", "render_html"]
+__all__ = ["render_clip", "render_comparison", "render_html"]
 
 
 def render_html(report: Report) -> str:
@@ -57,6 +60,23 @@ def render_comparison(comparison: Comparison) -> str:
             shares=_all_shares(comparison),
             top_db=TOP_DB,
             data=_data(comparison),
+        )
+    )
+
+
+def render_clip(report: ClipReport) -> str:
+    """The page, for `ClipReport.to_html`."""
+    return (
+        _environment()
+        .get_template("stream.html.j2")
+        .render(
+            report=report,
+            clip=report.manifest,
+            title=PurePath(report.path).name or report.path,
+            summary=report.summary(),
+            frames=[one.to_dict() for one in report.frames],
+            charts=timelines(report),
+            conventions=CONVENTIONS,
         )
     )
 

@@ -89,6 +89,23 @@ class Method:
         renderer = renderer or _default_renderer()
         return cls(selection, photos, images, renderer, background, distance, text)
 
+    def view(self, k: int) -> tuple[Camera, Array | None]:  # [H, W, 3]
+        """The camera ``k``, and its photo, whose size it takes."""
+        camera, photos = self.selection.cameras[k], self.photos
+        if photos is None:
+            return camera, None
+        photo = load_image(photos[k], self.background)
+        return fit_camera(camera, photo, photos[k]), photo
+
+    def render(self, scene: Gaussians, camera: Camera) -> Array:  # [H, W, 3]
+        """A scene's image."""
+        return self.renderer.render(scene, camera, self.background).image
+
+    def compare(self, image: Array, truth: Array) -> Scores:
+        """An image against another."""
+        distance = None if self.distance is None else self.distance(image, truth)
+        return Scores(psnr(image, truth), ssim(image, truth), distance)
+
     def protocol(self, fps_text: str) -> Protocol:
         """What the numbers are, for the report."""
         selection = self.selection
@@ -185,40 +202,24 @@ class Bench:
 
     def _score(self, k: int) -> list[View]:
         """The scores of view ``k``, of each test scene."""
-        camera, photo = self._view(k)
-        original = self._render(self.reference, camera)
-        reference = None if photo is None else self._compare(original, photo)
+        camera, photo = self.method.view(k)
+        original = self.method.render(self.reference, camera)
+        reference = None if photo is None else self.method.compare(original, photo)
         views = []
         for scene in self.tests:
-            image = self._render(scene, camera)
+            image = self.method.render(scene, camera)
             if photo is None:
-                scores = render = self._compare(image, original)
+                scores = render = self.method.compare(image, original)
             else:
-                scores = self._compare(image, photo)
+                scores = self.method.compare(image, photo)
                 render = Scores(psnr(image, original), ssim(image, original))
             views.append(View(camera.name, test=scores, render=render, reference=reference))
         return views
 
-    def _view(self, k: int) -> tuple[Camera, Array | None]:  # [H, W, 3]
-        """The camera, and its photo, whose size it takes."""
-        camera, photos = self.method.selection.cameras[k], self.method.photos
-        if photos is None:
-            return camera, None
-        photo = load_image(photos[k], self.method.background)
-        return fit_camera(camera, photo, photos[k]), photo
-
-    def _render(self, scene: Gaussians, camera: Camera) -> Array:  # [H, W, 3]
-        return self.method.renderer.render(scene, camera, self.method.background).image
-
-    def _compare(self, image: Array, truth: Array) -> Scores:
-        network = self.method.distance
-        distance = None if network is None else network(image, truth)
-        return Scores(psnr(image, truth), ssim(image, truth), distance)
-
     def _shots(self, k: int) -> _Shots:
-        camera, photo = self._view(k)
+        camera, photo = self.method.view(k)
         original, *tests = (
-            self._render(scene, camera).clip(0, 1) for scene in (self.reference, *self.tests)
+            self.method.render(scene, camera).clip(0, 1) for scene in (self.reference, *self.tests)
         )
         return _Shots(photo, original, tests)
 

@@ -18,7 +18,15 @@ from gscompress.gaussians import Gaussians
 from gscompress.io import detect_format
 from gscompress.report.report import SceneFacts
 
-__all__ = ["CameraSource", "SceneSource", "Selection", "Split", "open_scene", "select_cameras"]
+__all__ = [
+    "CameraSource",
+    "SceneSource",
+    "Selection",
+    "Split",
+    "file_sha256",
+    "open_scene",
+    "select_cameras",
+]
 
 SceneSource = Gaussians | str | PathLike[str]
 Split = Literal["test", "train", "all"]
@@ -74,7 +82,7 @@ def open_scene(source: SceneSource, *, timed: bool = False) -> tuple[Gaussians, 
     return scene, _facts(
         scene,
         path=os.fspath(path),
-        sha256=_sha256(_parts(path)),
+        sha256=file_sha256(_parts(path)),
         bytes=sum(part.stat().st_size for part in _parts(path)),
         format=known.id,
         decode_seconds=min(seconds) if timed else None,
@@ -130,7 +138,7 @@ def _parts(path: Path) -> list[Path]:
     return [path, *sorted(path.parent.glob("*.webp"))]
 
 
-def _sha256(paths: Sequence[Path]) -> str:
+def file_sha256(paths: Sequence[Path]) -> str:
     """Of the content of files, one after the other."""
     digest = hashlib.sha256()
     for path in paths:

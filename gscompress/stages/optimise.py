@@ -25,7 +25,7 @@ from gscompress.stages.targets import Targets, torch_device
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Optimiser", "Plan"]
+__all__ = ["Optimiser", "Plan", "one_torch_thread"]
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class Optimiser:
         """The scene as it was at the best look at the check views; without any, the last one."""
         if self.quantizer is not None:
             self.scene = self.quantizer.prepare(self.scene)
-        with _one_torch_thread(self.renderer):
+        with one_torch_thread(self.renderer):
             self._start()
             while self._step < self.plan.steps and not self._is_time_up():
                 if self._step % self.plan.check_every == 0 and self._look():
@@ -234,7 +234,7 @@ class Optimiser:
 
 
 @contextmanager
-def _one_torch_thread(renderer: Renderer) -> Iterator[None]:
+def one_torch_thread(renderer: Renderer) -> Iterator[None]:
     """Torch's threads spin while they wait, and would starve those of the native rasterizer."""
     import torch
 

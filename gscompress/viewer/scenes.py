@@ -11,6 +11,8 @@ from gscompress.cameras import Camera
 from gscompress.errors import UsageError
 from gscompress.files import open_input
 from gscompress.io import detect_format, load, save
+from gscompress.stream.manifest import MANIFEST
+from gscompress.viewer.clips import CLIP
 
 __all__ = ["SITE", "ShownFile", "manifest", "site_files"]
 
@@ -76,7 +78,11 @@ class ShownFile:
 
 
 def manifest(
-    files: Sequence[ShownFile], urls: Sequence[str], cameras: Sequence[Camera], convert: str = ""
+    files: Sequence[ShownFile],
+    urls: Sequence[str],
+    cameras: Sequence[Camera],
+    convert: str = "",
+    clip: str | None = None,
 ) -> dict[str, Any]:
     """What the page fetches first, as ``scene.json``.
 
@@ -85,8 +91,11 @@ def manifest(
         urls: Their addresses, relative to the page.
         cameras: From where they can be looked at.
         convert: Address that turns other formats into PLY; empty: there is none.
+        clip: The name of the clip that is shown instead.
     """
+    shown = {} if clip is None else {"clip": {"name": clip, "url": CLIP + MANIFEST}}
     return {
+        **shown,
         "files": [
             {"name": file.path.name, "bytes": file.path.stat().st_size, "url": url}
             for file, url in zip(files, urls, strict=True)

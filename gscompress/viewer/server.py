@@ -3,52 +3,40 @@
 from __future__ import annotations
 
 import json
-import logging
-import re
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
+from typing import ClassVar
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from gscompress._serving import FileHandler, FileServer, copy
 from gscompress.cameras import Camera
 from gscompress.errors import GscompressError
 from gscompress.files import StrPath
+from gscompress.stream.manifest import MANIFEST
+from gscompress.viewer.clips import CLIP, only_clip, open_clip
 from gscompress.viewer.scenes import ShownFile, manifest, site_files
 
 __all__ = ["ViewServer"]
 
 HOST = "127.0.0.1"
 MAX_UPLOAD = 1 << 32  # bytes
-_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".mjs": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-}
 _POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; "
     "connect-src 'self'; img-src 'self' data:; frame-ancestors 'none'"
 )
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-
-Stream = BufferedIOBase | BinaryIO
-
-_log = logging.getLogger(__name__)
 
 
-class ViewServer(ThreadingHTTPServer):
+class ViewServer(FileServer):
     """An HTTP server on the loopback interface that shows scenes.
 
     What can be fetched is a fixed table of paths made here, so that no request leads elsewhere.
 
     Args:
-        paths: The scenes, one or two; the first is on the left.
+        paths: The scenes, one or two, the first on the left; or a clip: its folder, its manifest,
+            or the URL of either, from where its files are fetched when the page wants them.
         cameras: From where they can be looked at.
         port: Where to listen; 0: any free port.
 
@@ -58,17 +46,24 @@ class ViewServer(ThreadingHTTPServer):
         OSError: The port is taken.
     """
 
-    daemon_threads = True
-
     def __init__(
         self, paths: Sequence[StrPath], *, cameras: Sequence[Camera] = (), port: int = 0
     ) -> None:
-        self.shown = ShownFile.check([Path(path) for path in paths])
+        clip = only_clip(paths)
+        self.clip = None if clip is None else open_clip(clip)
+        self.shown = [] if self.clip else ShownFile.check([Path(path) for path in paths])
         self.site = site_files()
         urls = [f"files/{number}/{quote(file.url_name)}" for number, file in enumerate(self.shown)]
         self.files = {f"files/{k}/{file.url_name}": k for k, file in enumerate(self.shown)}
         self.document = json.dumps(
-            manifest(self.shown, urls, cameras, convert="convert"), allow_nan=False
+            manifest(
+                self.shown,
+                urls,
+                cameras,
+                convert="convert",
+                clip=self.clip.name if self.clip else None,
+            ),
+            allow_nan=False,
         ).encode()
         self.scratch = tempfile.TemporaryDirectory(prefix="gscompress-view-")
         self._converting = threading.Lock()
@@ -93,16 +88,21 @@ class ViewServer(ThreadingHTTPServer):
             return self._readable[number]
 
     def server_close(self) -> None:
-        """Stop listening and remove what was converted."""
+        """Stop listening, remove what was converted, and let go of connections."""
         super().server_close()
         self.scratch.cleanup()
+        if self.clip is not None:
+            self.clip.close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(FileHandler):
     server: ViewServer
-    protocol_version = "HTTP/1.1"
-    server_version = "gscompress"
-    sys_version = ""
+    headers_of_all: ClassVar = {
+        **FileHandler.headers_of_all,
+        "Content-Security-Policy": _POLICY,
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cache-Control": "no-store",
+    }
 
     def do_GET(self) -> None:
         self._answer(self._get)
@@ -113,18 +113,15 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer(self._post)
 
-    def log_message(self, format: str, *args: object) -> None:
-        _log.debug(format, *args)
-
     def _answer(self, respond: Callable[[], None]) -> None:
         """Refuse strangers, then respond; a scene that cannot be read is told as text."""
         try:
             if not self._is_local():
-                self._text(HTTPStatus.FORBIDDEN, "This server answers to its own page only.")
+                self.send_text(HTTPStatus.FORBIDDEN, "This server answers to its own page only.")
             else:
                 respond()
         except GscompressError as error:
-            self._text(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+            self.send_text(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
         except ConnectionError:
             self.close_connection = True
 
@@ -140,13 +137,29 @@ class _Handler(BaseHTTPRequestHandler):
     def _get(self) -> None:
         path = unquote(urlsplit(self.path).path).removeprefix("/") or "index.html"
         if path == "scene.json":
-            self._send(self.server.document, ".json")
+            self.send_body(self.server.document, ".json")
         elif path in self.server.files:
-            self._send_file(self.server.readable(self.server.files[path]))
+            self.send_file(self.server.readable(self.server.files[path]))
         elif path in self.server.site:
-            self._send_file(self.server.site[path])
-        else:
-            self._text(HTTPStatus.NOT_FOUND, f"There is no {path!r} here.")
+            self.send_file(self.server.site[path])
+        elif not self._get_of_clip(path):
+            self.send_text(HTTPStatus.NOT_FOUND, f"There is no {path!r} here.")
+
+    def _get_of_clip(self, path: str) -> bool:
+        """Send a file of the clip; False: it is none."""
+        clip = self.server.clip
+        if clip is None or not path.startswith(CLIP):
+            return False
+        url = path.removeprefix(CLIP)
+        if url == MANIFEST:
+            self.send_body(clip.manifest(), ".json")
+            return True
+        found = clip.segment(url)
+        if isinstance(found, Path):
+            self.send_file(found)
+        elif found is not None:
+            self.send_body(found, ".gsr")
+        return found is not None
 
     def _post(self) -> None:
         """A dropped file of another format: its bytes in, a PLY out."""
@@ -154,9 +167,9 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         self.close_connection = True  # whatever of the body is not read
         if parts.path != "/convert":
-            self._text(HTTPStatus.NOT_FOUND, "Only /convert takes files.")
+            self.send_text(HTTPStatus.NOT_FOUND, "Only /convert takes files.")
         elif not length.isascii() or not length.isdigit() or int(length) > MAX_UPLOAD:
-            self._text(
+            self.send_text(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"Files have at most {MAX_UPLOAD} bytes."
             )
         else:
@@ -165,69 +178,6 @@ class _Handler(BaseHTTPRequestHandler):
                 source = Path(folder) / "given" / name
                 source.parent.mkdir()
                 with source.open("wb") as file:
-                    _copy(self.rfile, file, int(length))
+                    copy(self.rfile, file, int(length))
                 (shown,) = ShownFile.check([source])
-                self._send_file(shown.write_to(Path(folder)))
-
-    def _send_file(self, path: Path) -> None:
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            part = _range(self.headers.get("Range"), size)
-            if part is None:
-                self.send_response(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
-                self.send_header("Content-Range", f"bytes */{size}")
-                self._end_headers("", 0)
-                return
-            begin, end = part
-            whole = (begin, end) == (0, size)
-            self.send_response(HTTPStatus.OK if whole else HTTPStatus.PARTIAL_CONTENT)
-            if not whole:
-                self.send_header("Content-Range", f"bytes {begin}-{end - 1}/{size}")
-            self.send_header("Accept-Ranges", "bytes")
-            self._end_headers(path.suffix, end - begin)
-            if self.command != "HEAD":
-                file.seek(begin)
-                _copy(file, self.wfile, end - begin)
-
-    def _send(self, body: bytes, suffix: str, status: HTTPStatus = HTTPStatus.OK) -> None:
-        self.send_response(status)
-        self._end_headers(suffix, len(body))
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def _text(self, status: HTTPStatus, text: str) -> None:
-        self._send(text.encode(), ".txt", status)
-
-    def _end_headers(self, suffix: str, length: int) -> None:
-        kind = "text/plain; charset=utf-8" if suffix == ".txt" else "application/octet-stream"
-        self.send_header("Content-Type", _TYPES.get(suffix, kind))
-        self.send_header("Content-Length", str(length))
-        self.send_header("Content-Security-Policy", _POLICY)
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-
-
-def _range(header: str | None, size: int) -> tuple[int, int] | None:
-    """Begin and end of the bytes wanted; None if there are no such bytes."""
-    match = _RANGE.fullmatch(header or "")
-    if match is None or match[0] == "bytes=-":  # none, several, or another unit: the whole file
-        return 0, size
-    if not match[1]:
-        begin, end = max(size - int(match[2]), 0), size
-    else:
-        begin = int(match[1])
-        end = min(int(match[2]) + 1, size) if match[2] else size
-    return (begin, end) if begin < end else None
-
-
-def _copy(
-    source: BufferedIOBase | BinaryIO, target: BufferedIOBase | BinaryIO, length: int
-) -> None:
-    while length > 0:
-        block = source.read(min(length, 1 << 20))
-        if not block:
-            raise ConnectionError("the other side has gone")
-        target.write(block)
-        length -= len(block)
+                self.send_file(shown.write_to(Path(folder)))

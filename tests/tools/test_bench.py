@@ -8,7 +8,7 @@ import pytest
 from gscompress.gaussians import ATTRIBUTES, Gaussians
 
 TOOLS = Path(__file__).parents[2] / "tools"
-QUESTIONS = ("rasterizer", "coder", "rd", "ablation", "targets", "throughput", "paper")
+QUESTIONS = ("rasterizer", "coder", "rd", "ablation", "targets", "throughput", "paper", "stream")
 
 
 @pytest.fixture(autouse=True)

@@ -2,14 +2,24 @@
 //
 // {"file": path}: the digest of a decoded .gsz, as tests/checks.py has it, or its error.
 // {"coder", "data" (base64), "count", "contexts"}: the values of a stream of symbols, or its error.
+// {"key", "segments"}: the digests of a group's frames, up to an error; paths of files.
+// {"play", "from", "rounds"}: what is played of the clip in a folder, as test_clip_decoder.py reads
+// it.
+// {"manifest" (base64)}: its number of frames, or its error. {"sha256" (base64)}: the hash.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
+import { ClipReader, FetchError } from "../../gscompress/viewer/site/player/reader.js";
 import { GszError } from "../../gscompress/viewer/site/gsz/errors.js";
 import { decodeGsz } from "../../gscompress/viewer/site/gsz/scene.js";
+import { openHere } from "../../gscompress/viewer/site/gsz/streams.js";
 import { decodeSymbols } from "../../gscompress/viewer/site/gsz/symbols.js";
+import { GroupDecoder, KeyFrame } from "../../gscompress/viewer/site/stream/group.js";
+import { readManifest } from "../../gscompress/viewer/site/stream/manifest.js";
+import { sha256, sha256Here } from "../../gscompress/viewer/site/stream/sha256.js";
+import { selected, widthsOf } from "../../gscompress/viewer/site/stream/slots.js";
 
 function digest(scene) {
   const hash = createHash("sha256");
@@ -19,14 +29,91 @@ function digest(scene) {
   return hash.update(scene.mode).digest("hex").slice(0, 32);
 }
 
-async function run({ file, coder, data, count, contexts }) {
+function decoded(base64) {
+  return new Uint8Array(Buffer.from(base64, "base64"));
+}
+
+function fileAt(path) {
+  return new Uint8Array(readFileSync(path));
+}
+
+async function decodeGroup({ key, segments }) {
+  const digests = [];
+  try {
+    const group = new GroupDecoder(new KeyFrame(await decodeGsz(fileAt(key))));
+    digests.push(digest(group.scene()));
+    for (const segment of segments) {
+      for (const { changed } of group.advance(fileAt(segment))) {
+        digests.push(digest(group.scene()));
+        if (!changed.every((slot, k) => k === 0 || changed[k - 1] < slot)) throw new Error("order");
+      }
+    }
+    return { digests };
+  } catch (error) {
+    if (!(error instanceof GszError)) throw error;
+    return { digests, error: error.message };
+  }
+}
+
+// What the page would have, frame by frame: {number, bytes, gaussians, digest} or {lost, error}.
+async function play({ play: folder, from, rounds = 1 }) {
+  const fetchFile = async (url) => {
+    try {
+      return fileAt(`${folder}/${url}`);
+    } catch (error) {
+      throw new FetchError(error.code);
+    }
+  };
+  const session = () => ({ open: openHere, close() {} });
+  const manifest = readManifest(fileAt(`${folder}/manifest.json`));
+  const reader = new ClipReader(manifest, { fetchFile, session, refresh: null });
+  const told = [];
+  let scene = null;
+  let round = 0; // that is over
+  for await (const frame of reader.frames(from, () => rounds > 1 && round < rounds)) {
+    if (frame.skipped !== undefined) continue;
+    round += frame.number === manifest.frames - 1 ? 1 : 0;
+    if (frame.error) {
+      told.push(frame);
+      continue;
+    }
+    scene = frame.scene ?? withPart(scene, frame.slots, frame.part);
+    const seen = Array.from(scene.opacityLogits.keys()).filter((k) => scene.opacityLogits[k] > -80);
+    const { number, bytes, gaussians } = frame;
+    told.push({ number, bytes, gaussians, whole: frame.scene !== undefined,
+      digest: digest(selected(scene, seen)) });
+  }
+  return { told };
+}
+
+function withPart(scene, slots, part) {
+  const count = Math.max(scene.count, ...slots.map((slot) => slot + 1));
+  const out = { ...scene, count };
+  for (const [name, width] of Object.entries(widthsOf(scene.shDegree))) {
+    out[name] = new Float32Array(count * width);
+    out[name].set(scene[name]);
+    slots.forEach((slot, k) =>
+      out[name].set(part[name].subarray(k * width, (k + 1) * width), slot * width));
+  }
+  return out;
+}
+
+async function run(asked) {
+  const { file, coder, data, count, contexts } = asked;
+  if (asked.key !== undefined) return decodeGroup(asked);
+  if (asked.play !== undefined) return play(asked);
+  if (asked.manifest !== undefined) return { frames: readManifest(decoded(asked.manifest)).frames };
+  if (asked.sha256 !== undefined) {
+    const bytes = decoded(asked.sha256);
+    return { native: await sha256(bytes), own: sha256Here(bytes) };
+  }
   if (file !== undefined) {
     const bytes = new Uint8Array(readFileSync(file));
     const started = performance.now();
     const scene = await decodeGsz(bytes);
     return { digest: digest(scene), milliseconds: performance.now() - started };
   }
-  const bytes = new Uint8Array(Buffer.from(data, "base64"));
+  const bytes = decoded(data);
   const values = decodeSymbols(coder, bytes, count, contexts ? Uint16Array.from(contexts) : null);
   return { values: Array.from(values) };
 }

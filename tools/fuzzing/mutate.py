@@ -6,12 +6,14 @@ import json
 import random
 import struct
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from fuzzing.clips import clip_changed, pack
 from gscompress.container import Container
 from gscompress.errors import GscompressError
 
-__all__ = ["mutation"]
+__all__ = ["mutation", "subject"]
 
 NUMBERS = [0, 1, -1, 2, 3, 7, 16, 255, 65535, 65536, 10**6, 2**31 - 1, 2**31, 2**32, 2**53, 2**63]
 OTHERS = ["", "x", None, True, [], {}, -1, 0.5, 1e308, -1e-308, "0" * 1000, [[]], "../a", "nan"]
@@ -24,6 +26,11 @@ PLY_WORDS = [
 ]  # fmt: skip
 
 
+def subject(mode: str, file: Path) -> bytes:
+    """The data that is damaged: a file or, of a clip, all that its manifest names."""
+    return pack(file) if mode == "stream" else file.read_bytes()
+
+
 def mutation(mode: str, data: bytes, seed: int, number: int) -> bytes:
     """Damaged ``data``."""
     rng = random.Random(f"{mode} {seed} {number}")
@@ -32,6 +39,8 @@ def mutation(mode: str, data: bytes, seed: int, number: int) -> bytes:
         ways = [bytes_changed, chunk_changed, chunk_changed, chunk_changed, header_changed]
     elif mode == "ply":
         ways = [bytes_changed, ply_header_changed, ply_header_changed, ply_body_changed]
+    elif mode == "stream":
+        return clip_changed(data, rng, bytes_changed, chunk_changed, json_changed)
     elif mode in ("glb", "gltf"):
         ways = [bytes_changed, json_changed, json_changed, json_changed]
     else:
@@ -101,7 +110,7 @@ def header_changed(data: bytes, rng: random.Random) -> bytes:
 
 
 def json_changed(data: bytes, rng: random.Random) -> bytes:
-    """A value of the JSON of a .glb or .gltf exchanged or removed; lengths are right."""
+    """A value of JSON, or of that of a .glb, exchanged or removed; lengths are right."""
     binary = data.startswith(b"glTF")
     size = struct.unpack_from("<I", data, 12)[0] if binary and len(data) >= 20 else len(data)
     start = 20 if binary else 0

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuzzing.mutate import mutation
+from fuzzing.mutate import mutation, subject
 
 __all__ = ["Outcome", "run_all"]
 
@@ -41,7 +41,7 @@ class Outcome:
         """Write the file that failed to ``folder``."""
         folder.mkdir(parents=True, exist_ok=True)
         name = f"{file.stem}-{seed}-{self.number}-{self.outcome.replace(' ', '-')}.{mode}"
-        (folder / name).write_bytes(mutation(mode, file.read_bytes(), seed, self.number))
+        (folder / name).write_bytes(mutation(mode, subject(mode, file), seed, self.number))
 
 
 def run_all(mode: str, file: Path, seed: int, count: int, jobs: int) -> Iterator[Outcome]:

@@ -14,7 +14,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from fuzzing.mutate import mutation
+from fuzzing.clips import read_packed
+from fuzzing.mutate import mutation, subject
 
 __all__ = ["work"]
 
@@ -29,7 +30,7 @@ def work(mode: str, file: str, seed: str, first: str, last: str) -> None:
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
     read = reader(mode)
-    data = Path(file).read_bytes()
+    data = subject(mode, Path(file))
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / f"scene.{mode}"
         target.write_bytes(data)
@@ -47,6 +48,8 @@ def reader(mode: str) -> Callable[[Path], object]:
     """What is attacked."""
     import gscompress
 
+    if mode == "stream":
+        return read_packed
     return gscompress.decompress if mode == "gsz" else gscompress.load
 
 

@@ -27,7 +27,8 @@ const stage = new Stage($("canvas"), { onFrame: showStats });
 const controls = new Controls($("canvas"), stage);
 
 // Tests and curious people look here.
-window.viewer = { stage, state, chooseCamera, moveSplit, ready: start() };
+window.viewer = { stage, state, chooseCamera, moveSplit, player: null };
+window.viewer.ready = start();
 
 async function start() {
   listen();
@@ -35,9 +36,28 @@ async function start() {
   const manifest = answer?.ok ? await answer.json() : { files: [], cameras: [] };
   state.convert = manifest.convert ?? "";
   setCameras(manifest.cameras);
-  $("drop").hidden = manifest.files.length > 0;
+  $("drop").hidden = manifest.files.length > 0 || manifest.clip !== undefined;
+  if (manifest.clip) await openClip(manifest.clip);
   for (const [side, file] of manifest.files.slice(0, SIDES).entries()) {
     await open(side, file, { url: new URL(file.url, location.href).href });
+  }
+}
+
+// Show a clip {name, url}, which plays.
+async function openClip({ name, url }) {
+  const { Bar } = await import("./player/bar.js");
+  const where = new URL(url, location.href).href;
+  const bar = new Bar(stage, { name, url: where }, { onChange: showStats, tell });
+  window.viewer.player = bar.player;
+  try {
+    await bar.open();
+    KEYS.unshift(...bar.keys);
+    listKeys();
+    state.sides[0] = { name, lines: () => bar.lines() };
+    if (state.cameras.length === 0) await stage.lookAround();
+    showStats();
+  } catch (error) {
+    tell(`${name}: ${error.message}`);
   }
 }
 
@@ -153,7 +173,7 @@ function showStats() {
   const fps = stage.framesPerSecond();
   $("stats").replaceChildren(...state.sides.filter(Boolean).map((side, k) => {
     const box = document.createElement("div");
-    const lines = [
+    const lines = side.lines?.() ?? [
       `${side.bytes.toLocaleString("en")} bytes`,
       `${side.count.toLocaleString("en")} Gaussians, degree ${side.shDegree}`,
       `decoded in ${side.milliseconds.toFixed(0)} ms${side.level}`,
@@ -167,16 +187,23 @@ function showStats() {
   }));
 }
 
-function listen() {
+function listKeys() {
   $("keys").replaceChildren(...KEYS.map(([key, what]) => {
     const row = document.createElement("tr");
     const cell = row.insertCell();
-    cell.append(Object.assign(document.createElement("kbd"), { textContent: key }));
+    const textContent = key === " " ? "space" : key;
+    cell.append(Object.assign(document.createElement("kbd"), { textContent }));
     row.insertCell().textContent = what;
     return row;
   }));
+}
+
+function listen() {
+  listKeys();
   addEventListener("keydown", (event) => {
-    if (event.target instanceof HTMLSelectElement || event.ctrlKey || event.metaKey) return;
+    const { target } = event;
+    if (target.matches?.("select, input") || event.ctrlKey || event.metaKey) return;
+    if (event.key === " " && target.matches?.("button")) return; // that presses it
     const found = KEYS.find(([key]) => key === event.key);
     if (found && !$("help").open) {
       event.preventDefault();

@@ -48,6 +48,20 @@ export class Stage {
     await this.redraw();
   }
 
+  // Show a scene of which the Gaussians change later, in place of `old`; room: for how many. Gives
+  // where they are put; `redraw` shows them.
+  addMoving(scene, room, old = null) {
+    const side = Math.max(0, this.shows.indexOf(old));
+    const card = this.renderer.makeRoom({ ...scene, count: room });
+    const sorter = new Sorter(room, card);
+    this.shows[side] = { card, sorter };
+    old?.card.free();
+    old?.sorter.close();
+    this.centre = centreOf(scene);
+    if (!old) this.#aim();
+    return this.shows[side];
+  }
+
   // Look through a camera {width, height, fx, fy, cx, cy, viewmat}.
   setCamera(camera) {
     this.home = () => {
@@ -182,7 +196,9 @@ export class Stage {
 // Sorts one scene's splats in a worker.
 class Sorter {
   constructor(total, card) {
+    this.total = total;
     this.card = card;
+    this.resolve = () => {};
     this.worker = new Worker(new URL("./render/sort_worker.js", import.meta.url));
     this.worker.onmessage = ({ data }) => {
       this.card.setOrder(data.order);
@@ -197,6 +213,12 @@ class Sorter {
     this.key = ""; // what was sorted is not all
   }
 
+  // Gaussians that are where others were.
+  move(slots, means) {
+    this.worker.postMessage({ slots, means });
+    this.key = "";
+  }
+
   sort({ rotation, translation }) {
     const key = [...rotation[2], translation[2]].join();
     if (key === this.key) return Promise.resolve();
@@ -207,8 +229,16 @@ class Sorter {
     });
   }
 
+  // All Gaussians anew.
+  replace(means) {
+    this.worker.postMessage({ total: this.total });
+    this.add(means);
+  }
+
   close() {
+    this.worker.onmessage = null;
     this.worker.terminate();
+    this.resolve();
   }
 }
 

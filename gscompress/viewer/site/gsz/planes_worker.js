@@ -5,7 +5,11 @@ import { planesDecoder } from "./planes.js";
 
 const decoders = new Map(); // by number of the stream
 
-self.onmessage = ({ data: { stream, open, bytes, from, to, side } }) => {
+self.onmessage = ({ data: { stream, open, bytes, from, to, side, close } }) => {
+  if (close !== undefined) {
+    decoders.delete(close);
+    return;
+  }
   try {
     const decoder =
       open ? planesDecoder(open.coder, open.specs, open.count) : decoders.get(stream);

@@ -19,8 +19,19 @@ export class Pool {
         seat ??= this.seats.reduce((a, b) => (b.load < a.load ? b : a));
         return seat.ask({ stream, open, bytes, from, to, side });
       },
+      close: () => seat?.worker.postMessage({ close: stream }),
     };
   };
+
+  // For one file of several: its `open`, and `close` for when it is decoded.
+  session() {
+    const opened = [];
+    const open = (...stream) => {
+      opened.push(this.open(...stream));
+      return opened.at(-1);
+    };
+    return { open, close: () => opened.forEach((stream) => stream.close()) };
+  }
 
   close() {
     for (const { worker } of this.seats) worker.terminate();

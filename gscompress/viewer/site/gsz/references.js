@@ -75,7 +75,7 @@ export class References {
 }
 
 // Morton codes, their upper 33 and lower 30 bits apart.
-function codesOf(grid) {
+export function codesOf(grid) {
   const size = grid.length / 3;
   const codes = { high: new Float64Array(size), low: new Uint32Array(size) };
   for (let k = 0; k < size; ++k) {
@@ -90,7 +90,7 @@ function codesOf(grid) {
 }
 
 // A level's codes in rising order, and the Gaussians that they belong to.
-function alongCurve({ high, low }, from) {
+export function alongCurve({ high, low }, from) {
   const order = Uint32Array.from(low, (_, k) => k);
   const rising = order.every((k) => k === 0 || high[k - 1] < high[k] ||
     (high[k - 1] === high[k] && low[k - 1] <= low[k]));

@@ -111,9 +111,12 @@ class SceneOnCard {
 
   // Put the Gaussians of `scene` into the places from `from` on.
   put(scene, from) {
-    for (const name of SAMPLERS) {
-      this.textures[name].put(scene[name], name === "sh" ? from * this.terms : from);
-    }
+    for (const name of SAMPLERS) this.putSome(name, scene[name], from);
+  }
+
+  // Put some values of one attribute into the places from `from` on.
+  putSome(name, values, from) {
+    this.textures[name].put(values, name === "sh" ? from * this.terms : from);
   }
 
   // `order`: Uint32Array of the splats to draw, front to back.

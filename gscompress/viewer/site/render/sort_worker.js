@@ -8,13 +8,16 @@ let depths = null;
 let keys = null;
 let orders = [];
 
-// Told {total}, then {means} of some Gaussians after the other; asked {row, offset}.
+// Told {total}, then {means} of some Gaussians after the other, or of {slots}; asked {row, offset}.
 self.onmessage = ({ data }) => {
   if (data.total !== undefined) {
     means = new Float32Array(3 * data.total);
     depths = new Float32Array(data.total);
     keys = new Uint32Array(depths.buffer);
+    count = 0;
     orders = [new Uint32Array(data.total), new Uint32Array(data.total)];
+  } else if (data.slots) {
+    data.slots.forEach((slot, k) => means.set(data.means.subarray(3 * k, 3 * k + 3), 3 * slot));
   } else if (data.means) {
     means.set(data.means, 3 * count);
     count += data.means.length / 3;

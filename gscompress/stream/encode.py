@@ -1,0 +1,395 @@
+"""Encoding a sequence of frames into a clip.
+
+frame --match--> moment --GroupEncoder, at a price--> segment --Manifest--> a folder for any host
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import gscompress
+from gscompress.cameras import Camera
+from gscompress.config import load_config
+from gscompress.errors import InputError, UsageError
+from gscompress.files import StrPath
+from gscompress.gaussians import Gaussians
+from gscompress.io.atomic import atomic_write
+from gscompress.rate.bounds import check_bounds, find_errors
+from gscompress.render import get_renderer
+from gscompress.stages.base import Context, Progress
+from gscompress.stream.axes import nearest_axes
+from gscompress.stream.group import Attempt, GroupEncoder, Moment
+from gscompress.stream.keyframe import KeyFrame, encode_key
+from gscompress.stream.manifest import Group, Manifest, Segment
+from gscompress.stream.pricing import Budget, Found, Nominal, Quality, nominal_price
+from gscompress.stream.segment import Kind
+from gscompress.stream.settings import FrameReport, Settings
+from gscompress.stream.tracking import Matches, match
+from gscompress.stream.views import Control, Views
+from gscompress.virtual_cameras import virtual_cameras
+
+__all__ = ["ClipEncoder", "encode_clip"]
+
+log = logging.getLogger(__name__)
+
+_VIRTUAL_VIEWS = 24
+_CUT_MATCHES = 0.5
+"""Share of the Gaussians that must be found again for a frame to be a change."""
+_CUT_BYTES = 0.5
+"""Of the key frame: a change that takes more is sent as a key frame itself."""
+_RUN = 16
+"""Frames of a trajectory at most."""
+
+
+@dataclass
+class _Open:
+    """The group that is being written."""
+
+    key: KeyFrame
+    encoder: GroupEncoder
+    segments: list[Segment]
+    learned: bool
+
+    @property
+    def frames(self) -> int:
+        return sum(segment.frames for segment in self.segments)
+
+    @property
+    def bytes(self) -> int:
+        return sum(segment.bytes for segment in self.segments)
+
+    def finished(self) -> Group:
+        return Group(
+            first=self.segments[0].first, frames=self.frames, segments=tuple(self.segments)
+        )
+
+
+class ClipEncoder:
+    """Encodes frames as they come.
+
+    The manifest in the folder tells at any time what is there so far.
+
+    Args:
+        folder: Where to write; exists and is empty.
+        settings: How.
+        cameras: From where the frames will be looked at; virtual ones around the first frame if
+            there are none.
+        control: Views at which quality is measured; some of the cameras if there are none.
+        device: Where to render.
+        seed: Of every random choice.
+        progress: Told of what the encoder of key frames does.
+
+    Attributes:
+        reports: What came of the frames so far.
+    """
+
+    def __init__(
+        self,
+        folder: StrPath,
+        settings: Settings | None = None,
+        *,
+        cameras: Sequence[Camera] = (),
+        control: Sequence[Camera] = (),
+        device: str = "auto",
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> None:
+        self.settings = settings or Settings()
+        self.reports: list[FrameReport] = []
+        self._folder = Path(folder)
+        self._config = replace(load_config(self.settings.preset), stages=())
+        self._renderer = get_renderer(device)
+        self._device, self._seed, self._progress = device, seed, progress
+        self._cameras, self._given_control = list(cameras), list(control)
+        self._groups: list[Group] = []
+        self._open: _Open | None = None
+        self._before: Gaussians | None = None
+        self._waiting: list[Moment] = []
+        self._goal: Nominal | Quality | Budget | None = None
+
+    def add(self, scene: Gaussians, name: str = "frame") -> None:
+        """Encode the next frame; with trajectories it may have to wait for others.
+
+        Args:
+            scene: The frame.
+            name: What errors call it.
+
+        Raises:
+            InputError: It cannot be coded, or is of another degree or mode than those before.
+        """
+        scene.validate(name)
+        if not len(scene):
+            raise InputError(name, found="no Gaussians", expected="at least one")
+        before, self._before = self._before, scene
+        if before is None:
+            self._start(scene)
+            self._key(scene, None)
+            return
+        _check_kind(scene, before, name)
+        matches = match(before, scene)
+        kept = np.count_nonzero(matches.rows >= 0)
+        if kept < _CUT_MATCHES * max(len(before), len(scene)):
+            self._flush()
+            self._key(scene, None)
+        elif self._frames_in_group() == self.settings.gop:
+            self._flush()
+            self._key(scene, matches)
+        else:
+            self._change(Moment(scene, matches))
+
+    def finish(self) -> Manifest:
+        """Write what is left, and say that the clip is complete.
+
+        Raises:
+            UsageError: There was no frame.
+        """
+        if self._open is None:
+            raise UsageError("a clip needs at least one frame")
+        self._flush()
+        return self._write_manifest(complete=True)
+
+    @property
+    def control(self) -> list[Camera]:
+        """The views at which quality is measured."""
+        return [] if self._open is None else self._control.cameras
+
+    def _start(self, scene: Gaussians) -> None:
+        if not self._cameras:
+            self._cameras = virtual_cameras(scene, _VIRTUAL_VIEWS, seed=self._seed)
+        self._views = Views(self._cameras, self._renderer)
+        self._control = Control(self._given_control or self._cameras, self._renderer)
+
+    def _frames_in_group(self) -> int:
+        return len(self._waiting) + (0 if self._open is None else self._open.frames)
+
+    def _change(self, moment: Moment) -> None:
+        """Code a frame as what changed, at once or as part of a run."""
+        if self.settings.trajectories == "never" or moment.turns_over:
+            self._flush()
+            self._residual(moment)
+            return
+        self._waiting.append(moment)
+        if len(self._waiting) == _RUN:
+            self._flush()
+
+    def _key(self, scene: Gaussians, matches: Matches | None) -> None:
+        """Start a group.
+
+        Args:
+            scene: The frame.
+            matches: How the frame before belongs to it; None after a cut.
+        """
+        started = time.perf_counter()
+        ctx = Context(
+            scene,
+            self._cameras,
+            None,
+            self._device,
+            self._seed,
+            self._progress,
+            control=self._control.cameras,
+            attributes=self._config.attributes,
+        )
+        key = encode_key(scene, self._config, self.settings, ctx)
+        factors = None
+        if self._open is not None:
+            if matches is not None and self._open.learned:
+                factors = self._open.encoder.factors_of(matches, len(scene))
+            self._groups.append(self._open.finished())
+        encoder = GroupEncoder(key.scene, key.rows, self._views, self.settings.max_error, factors)
+        self._open = _Open(key, encoder, [], learned=factors is not None)
+        if self._goal is None or matches is None:
+            self._goal = self._make_goal(len(scene))
+        self._write("key", [scene], [key.scene], [len(scene)], key.data, started)
+
+    def _residual(self, moment: Moment) -> None:
+        """Code one frame as what changed; as a key frame, if that takes about as much."""
+        assert self._open is not None
+        started = time.perf_counter()
+        encoder, first = self._open.encoder, len(self.reports)
+        pictures = self._views.pictures(moment.scene)
+        self._learn_first(moment)
+        found = self._find(lambda price: encoder.attempt(moment, price, first), [moment])
+        data = found.attempt.segment.to_bytes()
+        if self.settings.kbps is None and len(data) > _CUT_BYTES * len(self._open.key.data):
+            self._key(moment.scene, moment.matches)
+            return
+        encoder.accept(found.attempt)
+        encoder.learn(moment, pictures)
+        one = found.attempt
+        self._write(
+            "residual", [moment.scene], one.scenes, one.changed, data, started, [one.turnover]
+        )
+
+    def _flush(self) -> None:
+        """Code the frames that wait as trajectories, or one by one if that is better."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        assert self._open is not None
+        encoder, first, started = self._open.encoder, len(self.reports), time.perf_counter()
+        self._learn_first(waiting[0])
+        run = self._find(lambda price: encoder.attempt_run(waiting, price, first), waiting)
+        if self.settings.trajectories == "auto" and not self._is_better(run, waiting):
+            for moment in waiting:
+                self._residual(moment)
+            return
+        encoder.accept(run.attempt)
+        encoder.learn(waiting[-1], self._views.pictures(waiting[-1].scene))
+        scenes, one = [moment.scene for moment in waiting], run.attempt
+        self._write("trajectory", scenes, one.scenes, one.changed, one.segment.to_bytes(), started)
+
+    def _is_better(self, run: Found, waiting: Sequence[Moment]) -> bool:
+        """Whether trajectories have the smaller sum of errors and prices."""
+        assert self._open is not None
+        encoder, first, price = self._open.encoder.fork(), len(self.reports), run.price
+        together, apart = 8 * run.attempt.bytes * price, 0.0
+        for moment, scene in zip(waiting, run.attempt.scenes, strict=True):
+            pictures = self._views.pictures(moment.scene)
+            together += self._views.error(scene, pictures)
+            one = encoder.attempt(moment, price, first)
+            encoder.accept(one)
+            apart += 8 * one.bytes * price + encoder.learn(moment, pictures)
+        return together < apart
+
+    def _learn_first(self, moment: Moment) -> None:
+        """Find out which errors show, by coding a frame for nothing else."""
+        assert self._open is not None
+        assert self._goal is not None
+        if self._open.learned:
+            return
+        trial = self._open.encoder.fork()
+        trial.accept(trial.attempt(moment, self._goal.price, len(self.reports)))
+        trial.learn(moment, self._views.pictures(moment.scene), fresh=True)
+        self._open.encoder.adopt_factors(trial)
+        self._open.learned = True
+
+    def _find(self, attempt: Callable[[float], Attempt], moments: Sequence[Moment]) -> Found:
+        """The attempt at the right price."""
+        assert self._goal is not None
+        assert self._open is not None
+        if isinstance(self._goal, Budget):
+            left = self.settings.group_bytes - self._open.bytes
+            frames = self.settings.gop - self._open.frames
+            self._goal.bytes = max(left / max(frames, 1), 64.0) * len(moments)
+
+        def measure(one: Attempt) -> float:
+            pairs = zip(moments, one.scenes, strict=True)
+            return min(self._control.psnr(scene, m.scene) for m, scene in pairs)
+
+        found = self._goal.find(attempt, measure)
+        target = self.settings.target_psnr
+        if target is not None and found.psnr < target - 0.005:
+            log.warning("frame %d: %.2f dB is all it comes to", len(self.reports), found.psnr)
+        if self.settings.max_error is not None:
+            for moment, scene, rows in zip(
+                moments, found.attempt.scenes, found.attempt.rows, strict=True
+            ):
+                meant = nearest_axes(moment.scene.select(rows), scene)
+                check_bounds(self.settings.max_error, find_errors(meant, scene))
+        return found
+
+    def _make_goal(self, gaussians: int) -> Nominal | Quality | Budget:
+        settings, price = self.settings, nominal_price(self.settings.quality, gaussians)
+        if settings.target_psnr is not None:
+            return Quality(price, settings.target_psnr)
+        if settings.kbps is not None:
+            return Budget(price)
+        if settings.max_error is not None or not settings.constant:
+            return Nominal(price)
+        return Quality(price)
+
+    def _write(
+        self,
+        kind: Kind | str,
+        scenes: Sequence[Gaussians],
+        decoded: Sequence[Gaussians],
+        changed: Sequence[int],
+        data: bytes,
+        started: float,
+        turnover: Sequence[tuple[int, int]] | None = None,
+    ) -> None:
+        """Write a segment, and tell of it."""
+        assert self._open is not None
+        first, count = len(self.reports), len(scenes)
+        url = f"{first:06d}.{'gsz' if kind == 'key' else 'gsr'}"
+        with atomic_write(self._folder / url) as file:
+            file.write(data)
+        digest = hashlib.sha256(data).hexdigest()
+        self._open.segments.append(Segment(url, kind, first, count, len(data), digest))  # type: ignore[arg-type]
+        quality = [self._control.psnr(b, a) for a, b in zip(scenes, decoded, strict=True)]
+        seconds = time.perf_counter() - started
+        for k, scene in enumerate(decoded):
+            births, deaths = turnover[k] if turnover else (0, 0)
+            self.reports.append(
+                FrameReport(
+                    first + k,
+                    kind,  # type: ignore[arg-type]
+                    len(data) / count,
+                    len(scene),
+                    changed[k],
+                    births,
+                    deaths,
+                    quality[k],
+                    seconds / count,
+                )
+            )
+        self._write_manifest(complete=False)
+
+    def _write_manifest(self, *, complete: bool) -> Manifest:
+        assert self._open is not None
+        scene, settings = self._open.key.scene, asdict(self.settings)
+        settings["preset"] = self._config.to_dict()
+        manifest = Manifest(
+            fps=self.settings.fps,
+            sh_degree=scene.sh_degree,
+            gaussians=max(report.gaussians for report in self.reports),
+            groups=(*self._groups, self._open.finished()),
+            mode=scene.mode,
+            color_space=scene.colour_space,
+            complete=complete,
+            provenance={"gscompress": gscompress.__version__, "settings": settings},
+        )
+        manifest.write(self._folder)
+        return manifest
+
+
+def encode_clip(
+    frames: Iterable[Gaussians], folder: StrPath, settings: Settings | None = None, **options: Any
+) -> tuple[Manifest, list[FrameReport]]:
+    """Encode frames into a folder that exists; the options are those of `ClipEncoder`.
+
+    Example:
+        >>> import gscompress as gs, tempfile
+        >>> scene = gs.load("scenes/demo.ply")
+        >>> moved = scene.replace(means=scene.means + 0.01)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     manifest, reports = encode_clip([scene, moved], folder, Settings(preset="fast"))
+        >>> manifest.frames, reports[1].kind
+        (2, 'residual')
+    """
+    encoder = ClipEncoder(folder, settings, **options)
+    for number, frame in enumerate(frames):
+        encoder.add(frame, f"frame {number}")
+    return encoder.finish(), encoder.reports
+
+
+def _check_kind(scene: Gaussians, before: Gaussians, name: str) -> None:
+    for field in ("sh_degree", "mode", "colour_space"):
+        found, expected = getattr(scene, field), getattr(before, field)
+        if found != expected:
+            raise InputError(
+                name,
+                field,
+                found=found,
+                expected=f"{expected}, as the frames before",
+                remedy="Convert all frames alike first, for example with gscompress convert.",
+            )

@@ -1,0 +1,322 @@
+"""Encoding what changes after a key frame: wishes, prices, and what comes of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gscompress.gaussians import SH_C0, Array, Gaussians
+from gscompress.stream.axes import nearest_axes
+from gscompress.stream.decoder import Track, phase_of
+from gscompress.stream.layout import EVEN, GROUPS, Layout, Steps
+from gscompress.stream.segment import Frame, Segment, Turnover
+from gscompress.stream.slots import FRACTION, Slots
+from gscompress.stream.tracking import Matches, nearest_rows
+from gscompress.stream.transform import SCALE_BITS, basis
+from gscompress.stream.views import Views
+
+__all__ = ["Attempt", "GroupEncoder", "Moment"]
+
+Doubles = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+_STEP_SHARE = 1.5
+"""Steps over those that are optimal where every value is sent."""
+
+_PRICE_RANGE = 2.5
+"""By how much the price may differ from the one that the steps are for."""
+
+_MIN_FACTOR, _MAX_FACTOR = 0.5, 16.0
+_LARGE_SHARE = 1e-3
+_RENEWAL = 0.5
+_MIN_STEP, _MAX_STEP = 2.0**-40, 2.0**10
+_LIMIT = float(1 << 27)
+_SLACK = 0.999
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A frame to be coded.
+
+    Attributes:
+        scene: Its Gaussians.
+        matches: How those of the frame before belong to them.
+    """
+
+    scene: Gaussians
+    matches: Matches
+
+    @property
+    def turns_over(self) -> bool:
+        """Whether any Gaussian dies or is born."""
+        return bool(len(self.matches.born) or (self.matches.rows < 0).any())
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Where an encoder stands.
+
+    Attributes:
+        track: What the decoder knows; None before the first segment.
+        rows: The row of the last frame in each slot; -1 where none is.
+        sensitivities: Of the images to each channel of each slot [slots, C].
+        factors: By how much errors show more than these say [slots, groups].
+        price: What the steps are for.
+    """
+
+    track: Track | None
+    rows: Rows
+    sensitivities: Doubles
+    factors: Doubles
+    price: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """One way to code one or more frames.
+
+    Attributes:
+        segment: What would be sent.
+        scenes: The frames as decoded.
+        rows: Of each of them, the row of each of its Gaussians in the frame as it came.
+        changed: How many slots change, by frame (or coefficient).
+        turnover: How many are born and how many die, of a single frame.
+        state: Where the encoder would be.
+    """
+
+    segment: Segment
+    scenes: list[Gaussians]
+    rows: list[Rows]
+    changed: list[int]
+    state: _State
+    turnover: tuple[int, int] = (0, 0)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the segment."""
+        return len(self.segment.to_bytes())
+
+
+class GroupEncoder:
+    """Codes the frames after a key frame, closed loop: each against what was decoded before it.
+
+    What an error of a channel costs is its sensitivity (`Views.sensitivities`) times a factor.
+    Errors of neighbours are not independent: those that moved together and were left where they
+    were show together. How much of the images' error each Gaussian really has, by the gradient, is
+    measured after each frame, and the ratio is the factor from then on.
+
+    Args:
+        key: The key frame as decoded, in slot order.
+        rows: The row of the frame as it came in each slot.
+        views: To judge errors from.
+        bounds: The largest error by quantity, as `gscompress.rate.bounds` defines them.
+        factors: Of the frame as it came, if they are known from the group before [rows, groups].
+    """
+
+    def __init__(
+        self,
+        key: Gaussians,
+        rows: Rows,
+        views: Views,
+        bounds: Mapping[str, float] | None = None,
+        factors: Doubles | None = None,
+    ) -> None:
+        self._key = key
+        self._views = views
+        self._bounds = dict(bounds or {})
+        self._layout = Layout(key.sh_degree)
+        known = np.ones((len(key), len(GROUPS))) if factors is None else factors[rows]
+        self._state = _State(None, rows, views.sensitivities(key), known)
+
+    def fork(self) -> GroupEncoder:
+        """One that goes its own way."""
+        other = object.__new__(GroupEncoder)
+        other.__dict__.update(self.__dict__)  # states are never changed in place
+        return other
+
+    def adopt_factors(self, other: GroupEncoder) -> None:
+        """Know what a fork has learned about the slots there are."""
+        known = other._state.factors[: len(self._state.factors)]
+        self._state = replace(self._state, factors=known)
+
+    def factors_of(self, matches: Matches, count: int) -> Doubles:  # [count, groups]
+        """The factors by row of the frame that follows, which has ``count``."""
+        out = np.ones((count, len(GROUPS)))
+        rows = _followed(self._state.rows, matches)
+        out[rows[rows >= 0]] = self._state.factors[rows >= 0]
+        return out
+
+    def attempt(self, moment: Moment, price: float, first: int) -> Attempt:
+        """Code a frame at a price, mean squared error per bit; nothing is decided yet."""
+        state, track = self._started(moment, price)
+        slots_before = len(track.slots)
+        state, turnover = self._turned(state, track, moment)
+        wish = self._wish(track.slots, moment.scene, state.rows)
+        data, slots, changes = track.coder.encode(wish, self._weights(track, state), price, 0)
+        track.slots.move(slots, changes * np.int32(FRACTION))
+        frame = Frame(data, turnover)
+        segment = Segment("residual", first, slots_before, track.slots.steps, (frame,))
+        moved = len(moment.matches.born), int(np.count_nonzero(moment.matches.rows < 0))
+        rows = state.rows[state.rows >= 0]
+        return Attempt(segment, [track.slots.scene()], [rows], [len(slots)], state, moved)
+
+    def attempt_run(self, moments: Sequence[Moment], price: float, first: int) -> Attempt:
+        """Code a run of frames without births and deaths as trajectories."""
+        state, track = self._started(moments[0], price)
+        wishes, rows = [], []
+        for moment in moments:
+            state = replace(state, rows=_followed(state.rows, moment.matches))
+            rows.append(state.rows[state.rows >= 0])
+            wishes.append(self._wish(track.slots, moment.scene, state.rows))
+        functions = (basis(len(moments)) * 2.0**-SCALE_BITS).astype(np.float32)
+        weights = self._weights(track, state)
+        frames, coefficients = [], []
+        for k, function in enumerate(functions):
+            wish = np.zeros_like(wishes[0])
+            for share, one in zip(function, wishes, strict=True):
+                wish += share * one
+            data, slots, values = track.coder.encode(wish, weights, price, phase_of(k))
+            frames.append(Frame(data))
+            coefficients.append((slots, values))
+        scenes = [track.slots.scene() for _ in track.follow(coefficients)]
+        segment = Segment("trajectory", first, len(track.slots), track.slots.steps, tuple(frames))
+        changed = [len(slots) for slots, _ in coefficients]
+        return Attempt(segment, scenes, rows, changed, state)
+
+    def accept(self, attempt: Attempt) -> None:
+        """Go on from there."""
+        self._state = attempt.state
+
+    def learn(self, moment: Moment, pictures: Sequence[Array], *, fresh: bool = False) -> float:
+        """Measure which errors show after a frame was accepted, for the next ones.
+
+        Args:
+            moment: The frame.
+            pictures: Its renders, by view.
+            fresh: Whether to forget what was known of it.
+
+        Returns:
+            The mean squared error of the images.
+        """
+        state, track = self._state, self._state.track
+        assert track is not None
+        slopes, error = self._views.slopes(track.slots.everything(), pictures)
+        missed = -self._wish(track.slots, moment.scene, state.rows) * track.slots.step_of()
+        shares, expected = missed * slopes / 2, state.sensitivities * missed * missed
+        factors = np.empty_like(state.factors)
+        for k, channels in enumerate(self._layout.slices.values()):
+            share, plain = shares[:, channels].sum(axis=1), expected[:, channels].sum(axis=1)
+            most = np.where(share > _LARGE_SHARE * error, np.inf, _MAX_FACTOR)
+            factors[:, k] = np.clip(share / np.maximum(plain, 1e-30), _MIN_FACTOR, most)
+        factors = np.minimum(factors, 1e9)
+        if not fresh:
+            factors = state.factors ** (1 - _RENEWAL) * factors**_RENEWAL
+        self._state = replace(state, factors=factors)
+        return error
+
+    def _started(self, moment: Moment, price: float) -> tuple[_State, Track]:
+        """A copy of the state, with steps for this price."""
+        state = self._state
+        if state.track is not None:
+            track = state.track.copy()
+            if 1 / _PRICE_RANGE <= price / state.price <= _PRICE_RANGE:
+                return replace(state, track=track), track
+            present = track.slots.everything()
+            track.slots.rebase(self._steps(present, moment, price))
+        else:
+            track = Track(self._key, self._steps(self._key, moment, price))
+        return replace(state, track=track, price=price), track
+
+    def _steps(self, present: Gaussians, moment: Moment, price: float) -> Steps:
+        """Steps for values that change as those of this frame do."""
+        visible = EVEN if self._bounds else _visibility(present)
+        slots = Slots(present, Steps((1.0,) * len(GROUPS), visible))
+        rows = _followed(self._state.rows, moment.matches)
+        energy = np.square(self._wish(slots, moment.scene, rows).astype(np.float64))
+        energy[rows < 0] = 0
+        cost = self._state.sensitivities * np.square(slots.step_of())
+        steps = np.zeros(len(GROUPS))
+        for k, (name, channels) in enumerate(self._layout.slices.items()):
+            of_group = cost[:, channels] * self._state.factors[:, k, None]
+            shown = of_group * energy[:, channels]
+            if not shown.sum() > 0:
+                shown = of_group
+            mean = float((shown * of_group).sum() / max(float(shown.sum()), 1e-300))
+            best = math.sqrt(6 * price / math.log(2) / max(mean, 1e-300))
+            steps[k] = np.clip(_STEP_SHARE * best, _MIN_STEP, _MAX_STEP)
+            if name in self._bounds:
+                steps[k] = _BOUNDED_STEPS[name](self._bounds[name])
+        rounded = steps.astype(np.float32).tolist()
+        return Steps(tuple(rounded), float(np.float32(visible)))
+
+    def _turned(self, state: _State, track: Track, moment: Moment) -> tuple[_State, bytes | None]:
+        """The state after births and deaths, which are done to ``track``, and their code."""
+        rows = _followed(state.rows, moment.matches)
+        alive, born = track.slots.alive, moment.matches.born
+        deaths = np.flatnonzero(alive & (rows < 0))
+        if not len(deaths) and not len(born):
+            return replace(state, rows=rows), None
+        parents = np.zeros(0, np.int64)
+        if len(born):
+            nearest = nearest_rows(moment.scene.select(born), track.slots.scene())
+            parents = np.flatnonzero(alive)[nearest]
+            order = np.argsort(parents, kind="stable")
+            parents, born = parents[order], born[order]
+            more = self._views.sensitivities(moment.scene)[born]
+            state = replace(
+                state,
+                sensitivities=np.concatenate([state.sensitivities, more]),
+                factors=np.concatenate([state.factors, np.ones((len(born), len(GROUPS)))]),
+            )
+        turnover = Turnover(deaths, parents)
+        track.turn_over(turnover)
+        return replace(state, rows=np.concatenate([rows, born])), turnover.to_bytes()
+
+    def _wish(self, slots: Slots, scene: Gaussians, rows: Rows) -> Array:  # [slots, C]
+        """The changes, in steps, that would leave no error; 0 for empty slots."""
+        used = rows >= 0
+        target = nearest_axes(scene.select(np.maximum(rows, 0)), slots.everything())
+        wish = slots.wanted(target) - slots.present()
+        wish[~used] = 0
+        return np.clip(wish, -_LIMIT, _LIMIT).astype(np.float32)
+
+    def _weights(self, track: Track, state: _State) -> Array:  # [slots, C]
+        """The mean squared error that a step costs."""
+        weights = state.sensitivities * np.square(track.slots.step_of())
+        for k, (name, channels) in enumerate(self._layout.slices.items()):
+            weights[:, channels] *= state.factors[:, k, None]
+            if name in self._bounds:
+                weights[:, channels] = np.inf
+        return weights.astype(np.float32)
+
+
+def _followed(rows: Rows, matches: Matches) -> Rows:
+    """The rows of the next frame in the slots."""
+    if matches.tracked:
+        return rows
+    return np.where(rows >= 0, matches.rows[np.maximum(rows, 0)], -1)
+
+
+def _visibility(scene: Gaussians) -> float:
+    """log2 of opacity times the root of the area, of the Gaussian in the middle."""
+    scales = np.sort(scene.log_scales.astype(np.float64), axis=1)
+    seen = (scales[:, 2] + scales[:, 1]) / 2 + np.minimum(scene.opacity_logits, 0.0)
+    return float(np.median(seen)) / math.log(2) if len(scene) else 0.0
+
+
+_BOUNDED_STEPS: dict[str, Callable[[float], float]] = {
+    "means": lambda bound: _SLACK * 2 * bound / math.sqrt(3),
+    # v errs by half a step on each axis, the angle by 2 |error of v| at most
+    "quats": lambda bound: _SLACK * math.radians(bound) / math.sqrt(3),
+    "scales": lambda bound: _SLACK * 2 * math.log1p(bound),
+    "opacities": lambda bound: (
+        _SLACK * 8 * bound
+    ),  # the logistic function is never steeper than 1/4
+    "sh0": lambda bound: _SLACK * 2 * bound / SH_C0,
+    "shN": lambda bound: _SLACK * 2 * bound,
+}
+"""Steps that hold a bound."""

@@ -1,0 +1,1 @@
+"""Learning a dynamic scene online, frame by frame, from synchronised photos (QUEEN)."""

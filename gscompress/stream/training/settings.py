@@ -1,0 +1,163 @@
+"""How the residuals of a frame are learned: all numbers of QUEEN in one place."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gscompress.errors import InputError
+from gscompress.stages.finetune import Rates
+from gscompress.stream.latent import LATENT_GROUPS
+
+__all__ = ["GateSettings", "LatentSettings", "MotionSettings", "QueenSettings"]
+
+
+@dataclass(frozen=True)
+class LatentSettings:
+    """The latents of one group.
+
+    Attributes:
+        dims: Latent dimensions per Gaussian, L.
+        step: Length of each row of the first decoder: how far one unit changes the attribute.
+    """
+
+    dims: int
+    step: float
+
+    def __post_init__(self) -> None:
+        if self.dims < 1 or not 0 < self.step < math.inf:
+            raise InputError(
+                "LatentSettings", found=self, expected="one dimension or more, and a step above 0"
+            )
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """Hard-concrete gates of the positions (Louizos et al. 2018, section 2.2), as QUEEN sets them.
+
+    Attributes:
+        temperature: Of the concrete distribution.
+        low: Left end of the stretched interval (gamma), below 0.
+        high: Right end (eta), above 1.
+        rate: Adam's learning rate of log alpha.
+        penalty: Weight of the expected share of open gates in the loss.
+        resample: Steps for which noise is kept.
+        bound: log alpha stays within log of 1 / bound and bound.
+        settle: Share of the steps, the last ones, in which gates are deterministic as they will be
+            in the end; QUEEN has none.
+    """
+
+    temperature: float = 0.5
+    low: float = -0.1
+    high: float = 1.1
+    rate: float = 0.1
+    penalty: float = 1e-3
+    resample: int = 20
+    bound: float = 1e3
+    settle: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not (self.low < 0 and self.high > 1 and self.temperature > 0 and self.bound > 1):
+            raise InputError(
+                "GateSettings",
+                found=self,
+                expected="low < 0, high > 1, a temperature above 0 and a bound above 1",
+            )
+        if self.resample < 1 or not 0 <= self.settle <= 1:
+            raise InputError(
+                "GateSettings", found=self, expected="resample 1 or more, settle 0 to 1"
+            )
+
+
+@dataclass(frozen=True)
+class MotionSettings:
+    """What counts as moving, by the viewspace gradient difference.
+
+    Attributes:
+        dynamic: A Gaussian is dynamic above this; per unit of the image's half sides.
+        alpha: A pixel is dynamic where the dynamic Gaussians alone are this opaque.
+        dilation: Dynamic pixels grow by this share of the image's longer side (48 px at 1352).
+        masked: Share of the steps, the first ones, in which only dynamic pixels may change: the
+            picture of the others is what the frame before shows. QUEEN leaves them out of the loss,
+            which lets what stands still go astray.
+        still: A Gaussian up to this keeps its place.
+        near: One nearer to a camera than this share of the cameras' extent stays as it is.
+    """
+
+    dynamic: float = 1e-3
+    alpha: float = 0.5
+    dilation: float = 0.0355
+    masked: float = 0.3
+    still: float = 3e-5
+    near: float = 0.05
+
+
+def _default_rates() -> Rates:
+    return Rates(means=6e-4, scales=1e-3, quats=1.5e-3, opacities=1e-3, sh0=4e-3, shN=4e-4)
+
+
+def _default_latents() -> dict[str, LatentSettings]:
+    return {
+        "sh0": LatentSettings(3, 0.04),
+        "shN": LatentSettings(4, 0.06),
+        "quats": LatentSettings(4, 0.02),
+        "log_scales": LatentSettings(3, 0.04),
+        "opacity_logits": LatentSettings(1, 0.1),
+    }
+
+
+@dataclass(frozen=True)
+class QueenSettings:
+    """Everything that decides how a frame is learned; see SEED: QUEEN (arXiv:2412.04469).
+
+    Attributes:
+        steps: Steps per frame, one view each.
+        latents: By group; a group that is left out stays as it is.
+        gate: Of the positions; None: every Gaussian may move.
+        motion: What counts as moving.
+        rates: Learning rates of the attributes; latents move at rates that change their attribute
+            about as fast.
+        sparsity: Weight of the mean over the Gaussians of the sum of |l| in the loss; a latent that
+            does less for the pictures goes back to 0. QUEEN has none.
+        decoder_rate: Learning rate of the decoders, as a share of their step.
+        last_rate: Last learning rates, as a share of the first.
+        damping: Of Adam, see `gscompress.stages.parameters.Parameters`.
+        move_step: Of positions, as a share of the extent of the cameras.
+        ssim_share: Weight of SSIM in the loss.
+        softness: Of L1, see `gscompress.metrics.photo_loss.PhotoLoss`.
+        scale: Size of the views' sides relative to the photos'.
+        seed: Of every random choice.
+    """
+
+    steps: int = 270
+    latents: Mapping[str, LatentSettings] = field(default_factory=_default_latents)
+    gate: GateSettings | None = field(default_factory=GateSettings)
+    motion: MotionSettings = field(default_factory=MotionSettings)
+    rates: Rates = field(default_factory=_default_rates)
+    sparsity: float = 1e-3
+    decoder_rate: float = 0.01
+    last_rate: float = 0.1
+    damping: float = 0.5
+    move_step: float = 1e-4
+    ssim_share: float = 0.2
+    softness: float = 0.02
+    scale: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.latents) - set(LATENT_GROUPS):
+            raise InputError(
+                "QueenSettings", "latents", found=sorted(unknown), expected=LATENT_GROUPS
+            )
+        if self.steps < 0 or not 0 < self.scale <= 1:
+            raise InputError("QueenSettings", found=self, expected="steps >= 0, 0 < scale <= 1")
+        if not 0 < self.move_step < math.inf:
+            raise InputError(
+                "QueenSettings", "move_step", found=self.move_step, expected="more than 0"
+            )
+
+    def replace(self, **changes: object) -> QueenSettings:
+        """A copy with some fields replaced."""
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]

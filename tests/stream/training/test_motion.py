@@ -1,0 +1,87 @@
+"""What moved, told from photos: nothing where they agree, and the blob where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch")
+
+from gscompress.cameras import Camera  # noqa: E402
+from gscompress.gaussians import Gaussians  # noqa: E402
+from gscompress.render import get_renderer  # noqa: E402
+from gscompress.stages.targets import Targets, render_targets  # noqa: E402
+from gscompress.stream.training.motion import (  # noqa: E402
+    find_motion,
+    near_cameras,
+    viewspace_difference,
+)
+from gscompress.stream.training.settings import MotionSettings  # noqa: E402
+from tests.stream.training.conftest import BLOB  # noqa: E402
+
+RENDERER = get_renderer("cpu")
+
+
+def pictures(scene: Gaussians, cameras: Sequence[Camera]) -> Targets:
+    return render_targets(scene, cameras, RENDERER, 1.0, 1 << 30)
+
+
+def test_the_same_photos_are_no_motion(scene: Gaussians, cameras: list[Camera]) -> None:
+    """However wrong the scene is."""
+    photos = pictures(scene, cameras)
+    wrong = scene.replace(means=scene.means + 0.05)
+    assert not viewspace_difference(wrong, photos, photos, RENDERER).any()
+
+
+def test_it_is_the_gradient_of_the_difference_of_squared_errors(
+    scene: Gaussians, moved: Gaussians, cameras: list[Camera]
+) -> None:
+    before, now = pictures(scene, cameras[:3]), pictures(moved, cameras[:3])
+    expected = np.zeros(len(scene))
+    for view, camera in enumerate(cameras[:3]):
+        values = [
+            torch.from_numpy(v.copy()).requires_grad_(True)
+            for v in (scene.means, scene.quats, scene.scales, scene.opacities, scene.sh)
+        ]
+        probe = torch.zeros(len(scene), 2, requires_grad=True)
+        image, _ = RENDERER.rasterize(*values, camera, means2d=probe)
+        loss = (image - now.picture(view)).square().mean()
+        loss = loss - (image - before.picture(view)).square().mean()
+        loss.backward()
+        expected += np.linalg.norm(
+            probe.grad.numpy() * [camera.width / 2, camera.height / 2], axis=1
+        )
+    found = viewspace_difference(scene, before, now, RENDERER).numpy()
+    np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-7)
+
+
+def test_motion_is_where_the_blob_is(
+    scene: Gaussians, moved: Gaussians, cameras: list[Camera]
+) -> None:
+    before, now = pictures(scene, cameras), pictures(moved, cameras)
+    motion = find_motion(scene, before, now, RENDERER, MotionSettings())
+    difference = motion.difference.numpy()
+    # What the blob comes to cover or uncovers wants to move as well.
+    assert difference[-BLOB:].mean() > 10 * difference[:-BLOB].mean()
+    assert np.median(difference[-BLOB:]) > 30 * np.median(difference[:-BLOB])
+    for view, mask in enumerate(motion.masks):
+        change = (before.picture(view) - now.picture(view)).abs().amax(dim=2)
+        assert 0.01 < float(mask.float().mean()) < 0.5
+        assert float(change[mask].sum()) > 0.6 * float(change.sum())
+
+
+def test_nothing_moves_nothing_is_masked(scene: Gaussians, cameras: list[Camera]) -> None:
+    photos = pictures(scene, cameras[:2])
+    motion = find_motion(scene, photos, photos, RENDERER, MotionSettings())
+    assert not any(mask.any() for mask in motion.masks)
+    assert len(motion.active) == 0
+
+
+def test_gaussians_at_a_camera_stay(scene: Gaussians, cameras: list[Camera]) -> None:
+    means = scene.means.copy()
+    means[7] = cameras[4].position + np.array([0.0, 0.1, 0.0])
+    near = near_cameras(scene.replace(means=means), cameras, 0.05)
+    assert np.flatnonzero(near).tolist() == [7]
+    assert not near_cameras(scene.replace(means=means), cameras, 0.02).any()
