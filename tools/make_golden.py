@@ -5,8 +5,8 @@
 
 A golden file is a small scene as this version compresses it, without stages;
 tests/golden/digests.txt says what it decodes to. tests/golden/clip is a clip with segments of
-each kind that an encoder of frames writes. Later versions must decode them to the same bits
-(tests/test_pipeline.py, tests/stream/test_golden.py).
+each kind that the encoder of frames writes, latent_clip one as training writes it. Later versions
+must decode them to the same bits (tests/test_pipeline.py, tests/stream/test_golden.py).
 """
 
 from __future__ import annotations
@@ -27,13 +27,16 @@ from gscompress.gaussians import ATTRIBUTES  # noqa: E402
 from gscompress.render import get_renderer  # noqa: E402
 from gscompress.stages.base import Context  # noqa: E402
 from gscompress.stream.clip import Clip  # noqa: E402
+from gscompress.stream.decoder import decode_key  # noqa: E402
 from gscompress.stream.group import GroupEncoder, Moment  # noqa: E402
 from gscompress.stream.keyframe import encode_key  # noqa: E402
+from gscompress.stream.latent_segment import LatentTrack, write_segment  # noqa: E402
 from gscompress.stream.manifest import Group, Manifest, Segment  # noqa: E402
 from gscompress.stream.settings import Settings  # noqa: E402
 from gscompress.stream.tracking import match  # noqa: E402
 from gscompress.stream.views import Views  # noqa: E402
 from tests.checks import digest, make_scene  # noqa: E402
+from tests.stream.test_latent import make_frame  # noqa: E402
 
 GOLDEN = ROOT / "tests" / "golden"
 
@@ -50,6 +53,8 @@ def main() -> None:
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size} bytes")
     if not (GOLDEN / "clip").exists():
         write_clip(GOLDEN / "clip")
+    if not (GOLDEN / "latent_clip").exists():
+        write_latent_clip(GOLDEN / "latent_clip")
 
 
 def write_clip(folder: Path) -> None:
@@ -80,6 +85,21 @@ def write_clip(folder: Path) -> None:
         encoder.accept(attempt)
         files.append(attempt.segment.to_bytes())
         segments.append((attempt.segment.kind, len(run)))
+    finish_clip(folder, files, segments)
+
+
+def write_latent_clip(folder: Path) -> None:
+    """A key frame and two latent frames, the second with births."""
+    key = gs.compress(make_scene(300, 1, seed=8), "fast", device="cpu").to_bytes()
+    track, files = LatentTrack(decode_key(key), -3.0), [key]
+    for number, births in ((1, 0), (2, 6)):
+        frame = make_frame(track.scene, seed=number, births=births)
+        files.append(write_segment(track, frame, number, -3.0))
+    finish_clip(folder, files, [("key", 1), ("latent", 1), ("latent", 1)])
+
+
+def finish_clip(folder: Path, files: list[bytes], segments: list[tuple[str, int]]) -> None:
+    """Write a clip and what it decodes to."""
     folder.mkdir()
     entries, first = [], 0
     for data, (kind, count) in zip(files, segments, strict=True):
@@ -89,7 +109,7 @@ def write_clip(folder: Path) -> None:
         entries.append(Segment(url, kind, first, count, len(data), sha256))  # type: ignore[arg-type]
         first += count
     group = Group(first=0, frames=first, segments=tuple(entries))
-    Manifest(fps=30.0, sh_degree=1, gaussians=300, groups=(group,)).write(folder)
+    Manifest(fps=30.0, sh_degree=1, gaussians=400, groups=(group,)).write(folder)
     lines = [f"{k} {digest(frame)}" for k, frame in enumerate(Clip.open(folder).frames())]
     (folder / "digests.txt").write_text("\n".join(lines) + "\n")
     print(f"{folder.relative_to(ROOT)}: {sum(map(len, files))} bytes")

@@ -10,7 +10,7 @@ from gscompress.cameras import split
 from gscompress.config import load_config
 from gscompress.errors import ConfigError
 from gscompress.metrics import psnr
-from gscompress.rate.allocation import Slope, shares_of_steps
+from gscompress.rate.allocation import Slope, bits_and_factors, shares_of_steps
 from tests.checks import make_scene
 
 SCENES = Path(__file__).parents[2] / "scenes"
@@ -39,6 +39,30 @@ def test_steps_stay_within_bounds():
     assert min(wild) >= 0.4
     assert max(wild) <= 2.5
     assert shares_of_steps([Slope(0.0, 1e-3), Slope(-5.0, 1e-3)]) == [1.0, 1.0]
+
+
+def test_steps_may_save_bytes_for_others():
+    slopes = [Slope(100.0, 1e-5), Slope(400.0, 2e-5)]
+    factors = shares_of_steps(slopes, 150.0)
+    saved = sum(s.octave_bytes * np.log2(f) for s, f in zip(slopes, factors, strict=True))
+    assert saved == pytest.approx(150, abs=1e-6)
+
+
+def test_positions_take_part():
+    """Errors are relative to all; their bits move where that gains more than it costs."""
+    slopes = [Slope(100.0, 0.3), Slope(400.0, 0.3)]
+    for means, expected in ((0.4, 0), (0.01, 1), (3.0, -1)):
+        share = 1 / (0.6 + means)
+        scaled = [Slope(s.octave_bytes, s.error * share) for s in slopes]
+        bits, factors, gain = bits_and_factors(scaled, Slope(300.0, means * share))
+        assert bits == expected
+        saved = sum(s.octave_bytes * np.log2(f) for s, f in zip(scaled, factors, strict=True))
+        assert saved == pytest.approx(-300 * bits, abs=1e-6)
+        error = sum(s.error * f**2 for s, f in zip(scaled, factors, strict=True))
+        error += means * share * 4.0**bits
+        assert gain == pytest.approx(-np.log2(error), abs=1e-9)
+        assert gain > 0
+    assert bits_and_factors(slopes, Slope(0.0, 0.4))[0] == 0  # positions without bits
 
 
 def test_the_demo_scene_gets_better_at_the_same_size():

@@ -184,7 +184,7 @@ void bind_geometry(nb::module_& m) {
   m.def("morton_encode", &encode, nb::arg("positions"));
   m.def("morton_decode", &decode, nb::arg("codes"));
   m.def("nearest_before", &neighbours, nb::arg("positions"), nb::arg("levels"), nb::arg("window"),
-        nb::arg("threads"));
+        nb::arg("threads") = 1);
   m.def("resolve_references", &resolve, nb::arg("residuals"), nb::arg("references"),
         nb::arg("trusted"), nb::arg("used"));
   m.def("quantize_ycocg", &to_levels, nb::arg("rgb"), nb::arg("steps"), nb::arg("chroma_factor"),
