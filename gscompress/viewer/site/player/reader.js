@@ -24,8 +24,8 @@ export class ClipReader {
 
   // Gives for each frame {number, bytes, milliseconds, gaussians} and the Gaussians: as {scene}
   // those in all slots, or as {slots, part} those in slots that changed since the frame before.
-  // What cannot be decoded is told as {lost: first frame, error}; it goes on with the next key frame.
-  // For a frame before `from` there is {skipped}. loops: tells at the end whether to begin anew.
+  // What cannot be decoded is told as {lost: first frame, error}; the next key frame follows. For a
+  // frame before `from` there is {skipped}. loops: tells at the end whether to begin anew.
   async *frames(from, loops = () => false) {
     this.files.clear();
     let wanted = from;

@@ -137,7 +137,7 @@ export class LatentTrack {
 // The step of the moves, the groups that have latents with their matrices, and where they end.
 function readHead(bytes, shDegree) {
   const all = groupsOf(shDegree);
-  if (bytes.length < STEP_BYTES + 2 * all.length) throw new GszError("head", `${bytes.length} bytes`);
+  if (bytes.length < STEP_BYTES + 2 * all.length) throw new GszError("head", "one that is cut off");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const step = view.getFloat64(0, true);
   if (!(step >= STEP_RANGE[0] && step <= STEP_RANGE[1])) throw new GszError("step of moves", step);

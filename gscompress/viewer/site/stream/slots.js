@@ -121,7 +121,9 @@ export class Slots {
   #setKey(scene) {
     this.key = { ...scene }; // its arrays are never written to
     this.values = {};
-    for (const name of Object.keys(widthsOf(scene.shDegree))) this.values[name] = scene[name].slice();
+    for (const name of Object.keys(widthsOf(scene.shDegree))) {
+      this.values[name] = scene[name].slice();
+    }
     this.sums = new Int32Array(scene.count * this.layout.channels);
   }
 }
