@@ -292,26 +292,40 @@ export class TemporalCoder {
     }
   }
 
-  // Remembers how wrong each prediction of a group would have been.
+  // Remembers how wrong each prediction of a group (see #predict) would have been.
   #judge(slot, g) {
-    const { history, misses, now, predicted, widest, groups } = this;
-    const at = (slot * groups + g) * PREDICTIONS;
-    const stride = groups + 1;
-    const moved = history[slot * stride + g] | history[this.near[slot] * stride + g] |
-      history[this.other[slot] * stride + g];
-    if ((moved & 3) === 0) { // all at rest
-      misses[at] = misses[at + 1] = misses[at + 2] = misses[at + 3] = 0;
-      return;
-    }
-    this.#predict(slot, g);
-    const own = slot * this.channels + this.firsts[g];
-    for (let p = 0; p < PREDICTIONS; ++p) {
-      let sum = 0;
-      for (let k = 0; k < this.widths[g]; ++k) {
-        sum += Math.min(255, Math.abs(now[own + k] - predicted[p * widest + k]));
+    const { history, misses, now, last, channels } = this;
+    const near = this.near[slot];
+    const other = this.other[slot];
+    const at = (slot * this.groups + g) * PREDICTIONS;
+    const stride = this.groups + 1;
+    const moved = history[slot * stride + g] | history[near * stride + g] |
+      history[other * stride + g];
+    let m0 = 0;
+    let m1 = 0;
+    let m2 = 0;
+    let m3 = 0;
+    if (moved & 3) { // not all at rest
+      const nearNow = near < slot ? now : last;
+      const otherNow = other < slot ? now : last;
+      const first = this.firsts[g];
+      const end = slot * channels + first + this.widths[g];
+      let nearAt = near * channels + first;
+      let otherAt = other * channels + first;
+      for (let k = slot * channels + first; k < end; ++k, ++nearAt, ++otherAt) {
+        const value = now[k];
+        const a = nearNow[nearAt];
+        const sum = (a + otherNow[otherAt]) | 0;
+        m0 += capped(value);
+        m1 += capped(value - last[k]);
+        m2 += capped(value - ((sum + (sum >>> 31)) >> 1));
+        m3 += capped(value - ((last[k] + ((a - last[nearAt]) | 0)) | 0));
       }
-      misses[at + p] = Math.min(sum, 255);
     }
+    misses[at] = Math.min(m0, 255);
+    misses[at + 1] = Math.min(m1, 255);
+    misses[at + 2] = Math.min(m2, 255);
+    misses[at + 3] = Math.min(m3, 255);
   }
 }
 
@@ -359,6 +373,11 @@ class MixedBits {
 
 function limited(weight) {
   return weight < -WEIGHT_LIMIT ? -WEIGHT_LIMIT : weight > WEIGHT_LIMIT ? WEIGHT_LIMIT : weight;
+}
+
+function capped(miss) {
+  const size = Math.abs(miss);
+  return size < 255 ? size : 255;
 }
 
 function learntShare(share, one) {
