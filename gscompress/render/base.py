@@ -57,6 +57,16 @@ class Scores:
     dominated: NDArray[np.int64] | None = None  # [N]
 
 
+class Gradients(NamedTuple):
+    """Derivatives by the activated parameters of the Gaussians."""
+
+    means: Array  # [N, 3]
+    quats: Array  # [N, 4]
+    scales: Array  # [N, 3]
+    opacities: Array  # [N]
+    sh: Array  # [N, K, 3]
+
+
 class Renderer(Protocol):
     """A rasterizer with gsplat 1.5.3's image semantics, on some device."""
 
@@ -102,6 +112,15 @@ class Renderer(Protocol):
 
         ``means2d`` is a probe whose values are ignored: after ``backward()`` its ``grad`` holds
         the gradient by the projected means, in pixels, as densification needs it.
+        """
+        ...
+
+    def pull_back(
+        self, scene: Gaussians, camera: Camera, weigh: Callable[[Array], Array]
+    ) -> Gradients:
+        """Gradients of the sum over the image of ``weigh(image)`` times the image.
+
+        ``weigh`` makes an array [H, W, 3] from the image; the background is black.
         """
         ...
 

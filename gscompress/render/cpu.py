@@ -16,7 +16,15 @@ from gscompress.cameras import Camera
 from gscompress.errors import ConfigError
 from gscompress.gaussians import Array, Gaussians
 from gscompress.render._autograd import rasterize
-from gscompress.render.base import BLACK, Background, Progress, Render, Scores, is_antialiased
+from gscompress.render.base import (
+    BLACK,
+    Background,
+    Gradients,
+    Progress,
+    Render,
+    Scores,
+    is_antialiased,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -149,12 +157,8 @@ class CpuRenderer:
 
     def pull_back(
         self, scene: Gaussians, camera: Camera, weigh: Callable[[Array], Array]
-    ) -> tuple[Array, Array, Array, Array, Array]:
-        """Gradients of the sum of ``weigh(image)`` times the image, without torch.
-
-        By means [N, 3], quaternions [N, 4], scales [N, 3], opacities [N] and harmonics [N, K, 3],
-        all activated; the background is black.
-        """
+    ) -> Gradients:
+        """Gradients without torch; see Renderer.pull_back."""
         activated, view = _activated(scene), _empty(camera)
         out = tuple(np.empty_like(values) for values in activated)
         names = ("by_means", "by_quats", "by_scales", "by_opacities", "by_sh")
@@ -177,8 +181,7 @@ class CpuRenderer:
                 by_means2d=None,
                 **dict(zip(names, out, strict=True)),
             )
-        means, quats, scales, opacities, sh = out
-        return means, quats, scales, opacities, sh
+        return Gradients(*out)
 
     def synchronize(self) -> None:
         """Nothing to wait for: every call returns when its work is done."""

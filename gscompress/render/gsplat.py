@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gscompress.cameras import Camera
 from gscompress.errors import DeviceError, MissingDependencyError
-from gscompress.gaussians import Gaussians
+from gscompress.gaussians import Array, Gaussians
 from gscompress.render._pair_scores import ScoreSums
-from gscompress.render.base import BLACK, Background, Progress, Render, Scores, is_antialiased
+from gscompress.render.base import (
+    BLACK,
+    Background,
+    Gradients,
+    Progress,
+    Render,
+    Scores,
+    is_antialiased,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -121,6 +129,19 @@ class GsplatRenderer:
         if means2d is not None and info["means2d"].requires_grad:
             info["means2d"].register_hook(_Probe(means2d))
         return image, alpha
+
+    def pull_back(
+        self, scene: Gaussians, camera: Camera, weigh: Callable[[Array], Array]
+    ) -> Gradients:
+        """Gradients of a weighted image; see Renderer.pull_back."""
+        tensors = [tensor.clone().requires_grad_() for tensor in self._upload(scene)]
+        means, quats, scales, opacities, sh = tensors
+        image, _ = self.rasterize(
+            means, quats, scales, opacities, sh, camera, antialiased=is_antialiased(scene)
+        )
+        weights = self._float(weigh(image.detach().cpu().numpy()))
+        found = self._torch.autograd.grad(image, tensors, weights)
+        return Gradients(*(gradient.cpu().numpy() for gradient in found))
 
     def synchronize(self) -> None:
         """Wait until everything asked of the device is done."""

@@ -11,6 +11,7 @@ from gscompress import _native
 from gscompress.errors import CorruptFileError
 from gscompress.gaussians import Gaussians
 from gscompress.pipeline import decompress
+from gscompress.stream.latent_segment import LatentTrack
 from gscompress.stream.layout import Steps, classes_of, morton_order, references_of
 from gscompress.stream.segment import Segment, Turnover
 from gscompress.stream.slots import FRACTION, Slots
@@ -104,10 +105,13 @@ class GroupDecoder:
     def __init__(self, key: bytes, where: str = "key frame") -> None:
         self._key = decode_key(key, where)
         self._track: Track | None = None
+        self._latent: LatentTrack | None = None
 
     @property
     def current(self) -> Gaussians:
         """The last frame that was decoded; at first the key frame."""
+        if self._latent is not None:
+            return self._latent.scene
         return self._key if self._track is None else self._track.slots.scene()
 
     @property
@@ -123,6 +127,15 @@ class GroupDecoder:
                 is of no further use then.
         """
         segment = Segment.from_bytes(data, where)
+        latent = segment.kind == "latent"
+        if (self._track if latent else self._latent) is not None:
+            raise CorruptFileError(
+                where, "kind", found=segment.kind, expected="as those before in its group"
+            )
+        if latent:
+            self._latent = self._latent or LatentTrack(self._key, segment.steps.visible)
+            yield from self._latent.advance(segment, where)
+            return
         track = self._prepare(segment, where)
         try:
             for _ in _DECODERS[segment.kind](track, segment, where):
@@ -180,10 +193,6 @@ def phase_of(coefficient: int) -> int:
     return min(coefficient, 2) + 1
 
 
-def _latent(track: Track, segment: Segment, where: str) -> Iterator[None]:
-    raise CorruptFileError(where, "kind", found="latent", expected="residual or trajectory")
-
-
 def _turn_over(track: Track, data: bytes, where: str) -> None:
     try:
         turnover = Turnover.from_bytes(data, track.slots.alive)
@@ -194,4 +203,4 @@ def _turn_over(track: Track, data: bytes, where: str) -> None:
     track.turn_over(turnover)
 
 
-_DECODERS = {"residual": _residual, "trajectory": _trajectory, "latent": _latent}
+_DECODERS = {"residual": _residual, "trajectory": _trajectory}

@@ -283,7 +283,8 @@ class ClipEncoder:
 
         def measure(one: Attempt) -> float:
             pairs = zip(moments, one.scenes, strict=True)
-            return min(self._control.psnr(scene, m.scene) for m, scene in pairs)
+            values = [self._control.psnr(scene, m.scene) for m, scene in pairs]
+            return float(np.mean(values)) if self.settings.target_psnr is None else min(values)
 
         found = self._goal.find(attempt, measure)
         target = self.settings.target_psnr

@@ -282,7 +282,7 @@ class GroupEncoder:
         target = nearest_axes(scene.select(np.maximum(rows, 0)), slots.everything())
         wish = slots.wanted(target) - slots.present()
         wish[~used] = 0
-        return np.clip(wish, -_LIMIT, _LIMIT).astype(np.float32)
+        return np.asarray(np.clip(wish, -_LIMIT, _LIMIT), np.float32)
 
     def _weights(self, track: Track, state: _State) -> Array:  # [slots, C]
         """The mean squared error that a step costs."""
@@ -291,7 +291,7 @@ class GroupEncoder:
             weights[:, channels] *= state.factors[:, k, None]
             if name in self._bounds:
                 weights[:, channels] = np.inf
-        return weights.astype(np.float32)
+        return np.asarray(weights, np.float32)
 
 
 def _followed(rows: Rows, matches: Matches) -> Rows:

@@ -32,9 +32,7 @@ def basis(length: int) -> NDArray[np.int64]:  # [T, T]
     turn = np.where(turn > period, turn - period, turn)
     turn = np.where(2 * turn > period, period - turn, turn)
     scale = 2 / math.sqrt(period) * 2.0**SCALE_BITS
-    values = (
-        np.rint(scale * sine(np.asarray(turn * (math.pi / period), np.float64))).astype(np.int64)
-        * sign
-    )
+    sines = sine(np.asarray(turn * (math.pi / period), np.float64))
+    values = np.asarray(np.rint(scale * sines) * sign, np.int64)
     values.setflags(write=False)
     return values

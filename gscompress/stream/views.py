@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,16 +11,12 @@ from numpy.typing import NDArray
 from gscompress.cameras import Camera
 from gscompress.gaussians import Array, Gaussians
 from gscompress.metrics import psnr
-from gscompress.render.base import Renderer, is_antialiased
-from gscompress.render.cpu import CpuRenderer
+from gscompress.render.base import Gradients, Renderer
 from gscompress.stream.layout import Layout
 
 __all__ = ["Control", "Views"]
 
 Doubles = NDArray[np.float64]
-Gradients = tuple[Array, Array, Array, Array, Array]
-"""By means, quaternions, scales, opacities and harmonics."""
-
 _WIDTH = 400
 """Renders are this wide at most: errors are summed, not looked at."""
 
@@ -59,7 +55,7 @@ class Views:
             return (rng.integers(0, 2, image.shape, np.int8) * 2 - 1).astype(np.float32)
 
         for camera in self.cameras:
-            gradients = _gradients(self.renderer, scene, camera, signs)
+            gradients = self.renderer.pull_back(scene, camera, signs)
             out += np.square(_by_channel(gradients, scene, layout))
         return out / self._values
 
@@ -86,7 +82,7 @@ class Views:
                 misses.append(float(np.sum(np.square(miss, dtype=np.float64))))
                 return np.asarray(2 * miss)
 
-            gradients = _gradients(self.renderer, scene, camera, slope)
+            gradients = self.renderer.pull_back(scene, camera, slope)
             out += _by_channel(gradients, scene, layout)
             total += misses[0]
         return out / self._values, total / self._values
@@ -151,40 +147,10 @@ def _reduced(camera: Camera) -> Camera:
     )
 
 
-def _gradients(
-    renderer: Renderer,
-    scene: Gaussians,
-    camera: Camera,
-    weigh: Callable[[Array], Array],
-) -> Gradients:
-    """Gradients of the sum of ``weigh(image)`` times the image by the activated parameters."""
-    if isinstance(renderer, CpuRenderer):
-        return renderer.pull_back(scene, camera, weigh)
-    import torch
-
-    device = renderer.device.split()[0]
-    names = (scene.means, scene.quats, scene.scales, scene.opacities, scene.sh)
-    tensors = [torch.from_numpy(values).to(device).requires_grad_() for values in names]
-    image, _ = renderer.rasterize(
-        tensors[0],
-        tensors[1],
-        tensors[2],
-        tensors[3],
-        tensors[4],
-        camera,
-        antialiased=is_antialiased(scene),
-    )
-    weights = torch.from_numpy(weigh(image.detach().cpu().numpy())).to(device)
-    found = torch.autograd.grad(image, tensors, weights)
-    means, quats, scales, opacities, sh = (tensor.cpu().numpy() for tensor in found)
-    return means, quats, scales, opacities, sh
-
-
 def _by_channel(gradients: Gradients, scene: Gaussians, layout: Layout) -> Doubles:  # [N, C]
     """Gradients by the channels of ``gscompress.stream.slots.Slots``."""
-    by_means, by_quats, by_scales, by_opacities, by_sh = gradients
     slices, out = layout.slices, np.empty((len(scene), layout.channels))
-    out[:, slices["means"]] = by_means
+    out[:, slices["means"]] = gradients.means
     w, x, y, z = scene.quats.T
     # d((1, v) q) / dv at v = 0
     turns = (
@@ -193,11 +159,11 @@ def _by_channel(gradients: Gradients, scene: Gaussians, layout: Layout) -> Doubl
         np.stack([-z, -y, x, w], axis=1),
     )
     for k, turn in enumerate(turns):
-        out[:, slices["quats"].start + k] = np.sum(by_quats * turn, axis=1)
-    out[:, slices["scales"]] = by_scales * scene.scales
+        out[:, slices["quats"].start + k] = np.sum(gradients.quats * turn, axis=1)
+    out[:, slices["scales"]] = gradients.scales * scene.scales
     opacities = scene.opacities
-    out[:, slices["opacities"]] = (by_opacities * opacities * (1 - opacities))[:, None]
-    out[:, slices["sh0"]] = by_sh[:, 0]
+    out[:, slices["opacities"]] = (gradients.opacities * opacities * (1 - opacities))[:, None]
+    out[:, slices["sh0"]] = gradients.sh[:, 0]
     if "shN" in slices:
-        out[:, slices["shN"]] = by_sh[:, 1:].reshape(len(scene), -1)
+        out[:, slices["shN"]] = gradients.sh[:, 1:].reshape(len(scene), -1)
     return out

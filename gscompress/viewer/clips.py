@@ -32,6 +32,9 @@ __all__ = [
 CLIP = "clip/"
 """Where the page finds a clip's files."""
 
+PATIENCE = Patience(timeout=10.0, deadline=30.0)
+"""With other hosts: somebody is looking at the page meanwhile."""
+
 _URL = re.compile(r"https?://", re.ASCII | re.IGNORECASE)
 
 
@@ -109,8 +112,7 @@ class RemoteClip:
 
     def __init__(self, url: str) -> None:
         self.name = clip_name(url)
-        patience = Patience()
-        self._transfer = Transfer(open_source(url, patience.timeout), patience)
+        self._transfer = Transfer(open_source(url, PATIENCE.timeout), PATIENCE)
         self._lock = threading.Lock()  # there is one connection
         self._data = b""
         self.manifest()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import functools
-import http.server
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -213,24 +211,3 @@ def test_an_exported_folder_needs_no_server_of_ours(files, cameras, open_page, s
     assert names == ["small.gsz", "other.spz"]
     assert watched.errors == []
     assert watched.external == []
-
-
-@pytest.fixture
-def static() -> Iterator[Any]:
-    """A plain file server."""
-    servers = []
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args: object) -> None: ...
-
-    def start(folder: Path) -> str:
-        handler = functools.partial(Quiet, directory=str(folder))
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{server.server_port}/"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()

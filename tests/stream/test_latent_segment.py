@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import gscompress as gs
 from gscompress.errors import CorruptFileError, InputError
 from gscompress.gaussians import ATTRIBUTES, Gaussians
+from gscompress.stream.decoder import GroupDecoder, decode_key
 from gscompress.stream.latent import LatentFrame
 from gscompress.stream.latent_segment import LatentTrack, write_segment
 from gscompress.stream.layout import Steps, morton_order
-from gscompress.stream.segment import Segment
+from gscompress.stream.segment import Frame, Segment
 from tests.render.scenes import make_scene
 from tests.stream.test_latent import make_frame
 
@@ -105,3 +107,22 @@ def test_damage_is_an_error_and_nothing_else() -> None:
         except CorruptFileError:
             errors += 1
     assert errors > 150
+
+
+def test_a_group_of_latent_frames() -> None:
+    """By the decoder of clips, which takes no other kind in between."""
+    data = gs.compress(make_scene(200, degree=1), "fast", device="cpu").to_bytes()
+    writer = LatentTrack(decode_key(data), VISIBLE)
+    decoder = GroupDecoder(data)
+    for number in (1, 2):
+        segment = write_segment(writer, make_frame(writer.scene, seed=number), number, VISIBLE)
+        (found,) = decoder.advance(segment)
+        assert same(found, writer.scene)
+        assert same(decoder.current, writer.scene)
+    other = Segment("residual", 3, 200, Steps((1.0,) * 6, VISIBLE), (Frame(b""),)).to_bytes()
+    with pytest.raises(CorruptFileError, match="kind: found residual"):
+        list(decoder.advance(other))
+    mixed = GroupDecoder(data)
+    list(mixed.advance(other))
+    with pytest.raises(CorruptFileError, match="kind: found latent"):
+        list(mixed.advance(segment))

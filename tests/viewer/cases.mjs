@@ -3,8 +3,8 @@
 // {"file": path}: the digest of a decoded .gsz, as tests/checks.py has it, or its error.
 // {"coder", "data" (base64), "count", "contexts"}: the values of a stream of symbols, or its error.
 // {"key", "segments"}: the digests of a group's frames, up to an error; paths of files.
-// {"play", "from", "rounds"}: what is played of the clip in a folder, as test_clip_decoder.py reads
-// it.
+// {"play", "from", "rounds", "grown"}: what is played of the clip in a folder, as test_clip_decoder.py
+// reads it; grown: the folder in which there is more of it later.
 // {"manifest" (base64)}: its number of frames, or its error. {"sha256" (base64)}: the hash.
 
 import { createHash } from "node:crypto";
@@ -56,7 +56,8 @@ async function decodeGroup({ key, segments }) {
 }
 
 // What the page would have, frame by frame: {number, bytes, gaussians, digest} or {lost, error}.
-async function play({ play: folder, from, rounds = 1 }) {
+async function play({ play: begun, from, rounds = 1, grown = null }) {
+  let folder = begun;
   const fetchFile = async (url) => {
     try {
       return fileAt(`${folder}/${url}`);
@@ -66,7 +67,11 @@ async function play({ play: folder, from, rounds = 1 }) {
   };
   const session = () => ({ open: openHere, close() {} });
   const manifest = readManifest(fileAt(`${folder}/manifest.json`));
-  const reader = new ClipReader(manifest, { fetchFile, session, refresh: null });
+  const refresh = async () => {
+    folder = grown;
+    return readManifest(fileAt(`${folder}/manifest.json`));
+  };
+  const reader = new ClipReader(manifest, { fetchFile, session, refresh });
   const told = [];
   let scene = null;
   let round = 0; // that is over

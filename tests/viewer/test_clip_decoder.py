@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -18,13 +19,14 @@ from gscompress.errors import GscompressError
 from gscompress.stream.clip import Clip
 from gscompress.stream.decoder import GroupDecoder, Track, decode_key, phase_of
 from gscompress.stream.layout import EVEN, Steps
-from gscompress.stream.manifest import MANIFEST, Manifest
+from gscompress.stream.manifest import MANIFEST, Group, Manifest
 from gscompress.stream.segment import Frame, Segment, Turnover
 from gscompress.stream.slots import FRACTION
 from tests.checks import digest, make_scene
 from tests.viewer.moving import SECOND_KEY, TURNOVER, damage, write_moving_clip
 
 ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "golden" / "clip"
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +62,13 @@ def test_a_clip(node, clip):
     assert whole == 2 * [group.first for group in manifest.groups]
 
 
+def test_the_golden_clip(node):
+    (answer,) = node([{"play": str(GOLDEN), "from": 0}])
+    expected = (GOLDEN / "digests.txt").read_text().split()[1::2]
+    assert len(expected) >= 6
+    assert [one["digest"] for one in answer["told"]] == expected
+
+
 def test_any_frame(node, clip):
     folder, _, frames = clip
     chosen = [1, TURNOVER, 5, 6, 8]
@@ -81,6 +90,18 @@ def test_a_damaged_segment_is_told_and_the_next_key_frame_follows(node, clip, co
     assert [one.get("number") for one in answer["told"]] == [*good, None, *range(SECOND_KEY, 10)]
     kept = [one["digest"] for one in answer["told"] if "digest" in one]
     assert kept == [digest(frames[k]) for k in [*good, *range(SECOND_KEY, 10)]]
+
+
+def test_a_clip_that_grows(node, clip, copied):
+    """Only the first two segments are there at first."""
+    folder, manifest, frames = clip
+    first = manifest.groups[0]
+    begun = dataclasses.replace(manifest, groups=(Group(0, 2, first.segments[:2]),), complete=False)
+    begun.write(copied)
+    for segment in list(manifest.segments())[2:]:
+        (copied / segment.url).unlink()
+    (answer,) = node([{"play": str(copied), "from": 0, "grown": str(folder)}])
+    assert [one["digest"] for one in answer["told"]] == [digest(frame) for frame in frames]
 
 
 def test_what_is_missing_or_wrong_is_told(node, clip, copied):
@@ -210,7 +231,7 @@ def test_damaged_clips(node, clip, fuzzing, tmp_path):
     pack, mutation = fuzzing
     packed = pack(clip[0] / MANIFEST)
     cases, expected = [], []
-    for number in range(80):
+    for number in range(60):
         folder = tmp_path / str(number)
         folder.mkdir()
         for name, data in msgspec.msgpack.decode(mutation("stream", packed, 6, number)).items():
@@ -231,7 +252,7 @@ def test_damaged_clips(node, clip, fuzzing, tmp_path):
             wrong.append((case["play"], answer.get("error", told[end:][:1]), error))
     assert wrong == []
     errors = [error for _, error in expected if error]
-    assert 40 < len(errors) < len(expected)
+    assert 30 < len(errors) < len(expected)
     assert sum(any(word in error for word in LENIENT) for error in errors) < 10
 
 

@@ -99,15 +99,16 @@ def variants(settings: QueenSettings, degree: int) -> list[Variant]:
         for group, latents in settings.latents.items()
     }
     unpriced = settings.replace(sparsity=0.0)
+    everywhere = dataclasses.replace(settings.motion, still=0.0)
     return [
         Variant(
             "uncompressed per-frame optimisation",
-            unpriced.replace(latents=plain, decoder_rate=0.0, gate=None),
+            unpriced.replace(latents=plain, decoder_rate=0.0, gate=None, motion=everywhere),
             PlainModel,
             compressed=False,
         ),
         Variant("QUEEN", settings),
-        Variant("without gates", settings.replace(gate=None)),
+        Variant("without gates", settings.replace(gate=None, motion=everywhere)),
         Variant(
             "without latents: plain residuals, rounded",
             unpriced.replace(latents=plain, decoder_rate=0.0),

@@ -1,9 +1,10 @@
 // Decodes a clip in a thread apart, some frames ahead of what is shown.
 //
-// Told {manifest, base}, then {seek, serial} to go to a frame, {taken}, the bytes of each frame
-// that was shown or dropped, and {loops}. Answers, each with the serial of the last seek: the frames
-// that reader.js gives, with the place where they come in what is played, rounds counted; {ended}
-// at the end; {failure} if something of ours went wrong. Also {manifest} when that has grown.
+// Told {manifest, base}, then {seek, serial} to go to a frame, {stop: serial} to go nowhere,
+// {taken}, the bytes of each frame that was shown, and {loops}. Answers, each with the serial of the
+// last seek: the frames that reader.js gives, with the place where they come in what is played,
+// rounds counted; {ended} at the end; {failure} if something of ours went wrong. Also {manifest}
+// when that has grown.
 
 import { Pool } from "../gsz/pool.js";
 import { readManifest } from "../stream/manifest.js";
@@ -27,6 +28,7 @@ self.onmessage = ({ data }) => {
     --state.frames;
     state.bytes -= data.taken;
   }
+  if (data.stop !== undefined) state.serial = data.stop;
   if (data.seek !== undefined) {
     Object.assign(state, { serial: data.serial, frames: 0, bytes: 0 });
     play(data.seek, data.serial);

@@ -3,6 +3,8 @@
 import { readManifest } from "../stream/manifest.js";
 import { Mirror } from "./mirror.js";
 
+const MOST_ERRORS = 100; // that are kept
+
 export class Player {
   // onChange: called when something is to be told anew; onError: with a text, "" when that is over.
   constructor(stage, { onChange, onError }) {
@@ -85,7 +87,19 @@ export class Player {
   setLoops(loops) {
     this.loops = loops;
     this.worker.postMessage({ loops });
+    this.#cutRounds();
     this.onChange();
+  }
+
+  // Without loops: away with what was decoded of the next round.
+  #cutRounds() {
+    if (this.loops || !this.shown) return;
+    const round = ({ place, number }) => place - number;
+    const later = this.ahead.findIndex((frame) => round(frame) > round(this.shown));
+    if (later < 0) return;
+    this.ahead.length = later;
+    this.ended = true;
+    this.worker.postMessage({ stop: ++this.serial });
   }
 
   #settle() {
@@ -96,17 +110,23 @@ export class Player {
   }
 
   #receive(message) {
-    if (message.manifest) this.manifest = message.manifest;
+    if (message.manifest) this.#grow(message.manifest);
     else if (message.serial !== this.serial) return;
     else if (message.failure) this.#fail(message.failure);
     else if (message.ended) this.ended = true;
     else if (message.error) this.#lose(message);
     else this.ahead.push(message);
+    this.#cutRounds();
     this.#run();
   }
 
+  #grow(manifest) {
+    this.manifest = manifest;
+    this.onChange();
+  }
+
   #lose({ lost, error }) {
-    this.errors.push({ frame: lost, error });
+    this.errors = [...this.errors.slice(1 - MOST_ERRORS), { frame: lost, error }];
     this.onError(`frame ${lost}: ${error}`);
   }
 

@@ -24,8 +24,8 @@ export class ClipReader {
 
   // Gives for each frame {number, bytes, milliseconds, gaussians} and the Gaussians: as {scene}
   // those in all slots, or as {slots, part} those in slots that changed since the frame before.
-  // What cannot be decoded is told as {lost: first frame, error}; it goes on with the next key frame.
-  // For a frame before `from` there is {skipped}. loops: tells at the end whether to begin anew.
+  // What cannot be decoded is told as {lost: first frame, error}; the next key frame follows. For a
+  // frame before `from` there is {skipped}. loops: tells at the end whether to begin anew.
   async *frames(from, loops = () => false) {
     this.files.clear();
     let wanted = from;
@@ -165,13 +165,10 @@ function* stepsOf(decoder, data, segment) {
 function all({ now, alive }) {
   const scene = { ...now };
   for (const name of Object.keys(widthsOf(now.shDegree))) scene[name] = now[name].slice();
-  let gaussians = now.count;
   alive?.forEach((one, slot) => {
-    if (one) return;
-    scene.opacityLogits[slot] = UNSEEN;
-    --gaussians;
+    if (!one) scene.opacityLogits[slot] = UNSEEN;
   });
-  return { gaussians, scene };
+  return { gaussians: countOf(now, alive), scene };
 }
 
 // What changed, as the page gets it.
@@ -181,6 +178,9 @@ function changes({ now, alive }, { changed, dead }) {
   slots.set(dead, changed.length);
   const part = selected(now, slots);
   part.opacityLogits.fill(UNSEEN, changed.length);
-  const gaussians = alive.reduce((sum, one) => sum + one, 0);
-  return { gaussians, slots, part };
+  return { gaussians: countOf(now, alive), slots, part };
+}
+
+function countOf(now, alive) {
+  return alive === null ? now.count : alive.reduce((sum, one) => sum + one, 0);
 }

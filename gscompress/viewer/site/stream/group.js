@@ -1,29 +1,24 @@
 // Frames from a key frame and the residual segments after it (gscompress/stream/decoder.py).
 
 import { GszError } from "../gsz/errors.js";
-import { classesOf, layoutOf, mortonOrder, referencesOf, sameSteps } from "./layout.js";
+import { LatentTrack } from "./latent.js";
+import { classesOf, gridOf, layoutOf, mortonOrder, referencesOf, sameSteps } from "./layout.js";
 import { readSegment, readTurnover } from "./segment.js";
-import { Slots, selected } from "./slots.js";
+import { Slots, rowsOf, selected } from "./slots.js";
 import { TemporalCoder } from "./temporal.js";
 import { MAX_LENGTH, SCALE_BITS, basis } from "./transform.js";
 
 const MAX_SLOTS = 1 << 28;
 const NOTHING = new Int32Array(0);
 
-// How each kind of segment is decoded; one that is not here cannot be.
-const DECODERS = { residual, trajectory };
-
 // A key frame, from which groups can be decoded again and again.
 export class KeyFrame {
   // scene: as decodeGsz gives it.
   constructor(scene) {
-    this.scene = selected(scene, mortonOrder(scene.means)); // in slot order
-    this.known = null;
-  }
-
-  get references() {
-    this.known ??= referencesOf(this.scene.means);
-    return this.known;
+    const grid = gridOf(scene.means);
+    const order = mortonOrder(grid);
+    this.scene = selected(scene, order); // in slot order
+    this.references = referencesOf(rowsOf(grid, 3, order));
   }
 }
 
@@ -36,17 +31,17 @@ export class GroupDecoder {
 
   // The last frame that was decoded.
   scene() {
-    return this.track === null ? this.key.scene : this.track.slots.scene();
+    return this.track === null ? this.key.scene : this.track.scene();
   }
 
   // The same by slot, with what is left in empty ones; changes later.
   get now() {
-    return this.track === null ? this.key.scene : this.track.slots.now;
+    return this.track === null ? this.key.scene : this.track.now;
   }
 
   // Which slots hold a Gaussian; null: all.
   get alive() {
-    return this.track === null ? null : this.track.slots.alive;
+    return this.track === null ? null : this.track.alive;
   }
 
   // Decode the next segment frame by frame: gives {changed, dead} of each, the slots of which the
@@ -54,14 +49,16 @@ export class GroupDecoder {
   // then the decoder is of no further use.
   *advance(bytes) {
     const segment = readSegment(bytes);
-    if (!Object.hasOwn(DECODERS, segment.kind)) {
-      throw new GszError("kind", segment.kind, Object.keys(DECODERS).join(" or "));
+    if (!Object.hasOwn(TRACKS, segment.kind)) {
+      throw new GszError("kind", segment.kind, Object.keys(TRACKS).join(", "));
     }
-    this.track ??= new Track(this.key, segment.steps);
-    const { slots } = this.track;
-    if (segment.slots !== slots.count) throw new GszError("slots", segment.slots, slots.count);
-    if (!sameSteps(segment.steps, slots.steps)) slots.rebase(segment.steps);
-    yield* DECODERS[segment.kind](this.track, segment);
+    this.track ??= new TRACKS[segment.kind](this.key, segment.steps);
+    if (!(this.track instanceof TRACKS[segment.kind])) {
+      throw new GszError("kind", segment.kind, "as the segments before");
+    }
+    const { count } = this.track.now;
+    if (segment.slots !== count) throw new GszError("slots", segment.slots, count);
+    yield* this.track.advance(segment);
   }
 }
 
@@ -71,6 +68,24 @@ class Track {
     this.slots = new Slots(key.scene, steps);
     this.coder = new TemporalCoder(layoutOf(key.scene.shDegree));
     this.coder.append(key.references, classesOf(this.slots.octaves));
+  }
+
+  scene() {
+    return this.slots.scene();
+  }
+
+  get now() {
+    return this.slots.now;
+  }
+
+  get alive() {
+    return this.slots.alive;
+  }
+
+  // As GroupDecoder has it.
+  advance(segment) {
+    if (!sameSteps(segment.steps, this.slots.steps)) this.slots.rebase(segment.steps);
+    return segment.kind === "residual" ? residual(this, segment) : trajectory(this, segment);
   }
 
   // Empty some slots, and append copies of others.
@@ -119,6 +134,9 @@ class Track {
     }
   }
 }
+
+// What decodes each kind of segment; one that is not here cannot be.
+const TRACKS = { residual: Track, trajectory: Track, latent: LatentTrack };
 
 function* residual(track, { frames }) {
   for (const frame of frames) {

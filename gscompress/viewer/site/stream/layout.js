@@ -66,16 +66,16 @@ export function classesOf(octaves) {
   return Uint8Array.from({ length: octaves.length / 3 }, (_, i) => octaves[3 * i + 2] - MIN_OCTAVE);
 }
 
-// The order in which Gaussians have slots: along a Morton curve of their positions.
-export function mortonOrder(means) {
-  return alongCurve(codesOf(gridOf(means)), 0).index;
+// The order in which Gaussians on a grid have slots: along a Morton curve.
+export function mortonOrder(grid) {
+  return alongCurve(codesOf(grid), 0).index;
 }
 
-// For Gaussians in Morton order the nearest one before each, and another one before it.
-export function referencesOf(means) {
-  const count = means.length / 3;
+// For Gaussians on a grid, in Morton order, the nearest one before each, and another before it.
+export function referencesOf(grid) {
+  const count = grid.length / 3;
   const near = new Int32Array(count);
-  new References(count).add(gridOf(means), 0, near);
+  new References(count).add(grid, 0, near);
   const other = near.map((reference, i) => {
     const before = Math.max(i - 1, 0);
     return reference === before ? near[reference] : before;
@@ -84,7 +84,7 @@ export function referencesOf(means) {
 }
 
 // Positions on 21 bits: most of them evenly, those far out 16 times as coarse.
-function gridOf(means) {
+export function gridOf(means) {
   const count = means.length / 3;
   const grid = new Uint32Array(means.length);
   if (count === 0) return grid;
@@ -92,7 +92,9 @@ function gridOf(means) {
   const low = [];
   let width = 0;
   for (let axis = 0; axis < 3; ++axis) {
-    const ordered = Float32Array.from({ length: count }, (_, i) => means[3 * i + axis]).sort();
+    const ordered = new Float32Array(count);
+    for (let i = 0; i < count; ++i) ordered[i] = means[3 * i + axis];
+    ordered.sort();
     low.push(ordered[skipped]);
     width = Math.max(width, ordered[count - 1 - skipped] - ordered[skipped]);
   }

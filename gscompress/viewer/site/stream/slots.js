@@ -14,12 +14,16 @@ export function widthsOf(shDegree) {
 export function selected(scene, rows) {
   const out = { ...scene, count: rows.length };
   for (const [name, width] of Object.entries(widthsOf(scene.shDegree))) {
-    const from = scene[name];
-    const to = new Float32Array(rows.length * width);
-    for (let k = 0; k < rows.length; ++k) {
-      for (let c = 0; c < width; ++c) to[k * width + c] = from[rows[k] * width + c];
-    }
-    out[name] = to;
+    out[name] = rowsOf(scene[name], width, rows);
+  }
+  return out;
+}
+
+// Some rows of a table of rows of `width` numbers.
+export function rowsOf(table, width, rows) {
+  const out = new table.constructor(rows.length * width);
+  for (let k = 0; k < rows.length; ++k) {
+    for (let c = 0; c < width; ++c) out[k * width + c] = table[rows[k] * width + c];
   }
   return out;
 }
@@ -88,20 +92,19 @@ export class Slots {
 
   // Compute the present values of some slots from their sums.
   update(slots) {
-    const { values, key, octaves, steps, layout: { channels } } = this;
-    const terms = values.sh.length / this.count;
-    const moved = new Float64Array(channels);
+    const { means, logScales, quats, opacityLogits, sh } = this.values;
+    const { key } = this;
+    const terms = sh.length / this.count;
+    const moved = new Float64Array(this.layout.channels);
     for (const slot of slots) {
       this.#moved(slot, moved);
-      for (let k = 0; k < 3; ++k) {
-        values.means[3 * slot + k] = key.means[3 * slot + k] + moved[k];
-        values.logScales[3 * slot + k] = key.logScales[3 * slot + k] + moved[6 + k];
+      for (let c = 0, at = 3 * slot; c < 3; ++c, ++at) {
+        means[at] = key.means[at] + moved[c];
+        logScales[at] = key.logScales[at] + moved[6 + c];
       }
-      turn(key.quats, values.quats, 4 * slot, moved[3], moved[4], moved[5]);
-      values.opacityLogits[slot] = key.opacityLogits[slot] + moved[9];
-      for (let k = 0; k < terms; ++k) {
-        values.sh[terms * slot + k] = key.sh[terms * slot + k] + moved[10 + k];
-      }
+      turn(key.quats, quats, 4 * slot, moved[3], moved[4], moved[5]);
+      opacityLogits[slot] = key.opacityLogits[slot] + moved[9];
+      for (let c = 0, at = terms * slot; c < terms; ++c, ++at) sh[at] = key.sh[at] + moved[10 + c];
     }
   }
 
@@ -116,10 +119,9 @@ export class Slots {
   }
 
   #setKey(scene) {
-    this.key = { ...scene };
+    this.key = { ...scene }; // its arrays are never written to
     this.values = {};
     for (const name of Object.keys(widthsOf(scene.shDegree))) {
-      this.key[name] = scene[name].slice();
       this.values[name] = scene[name].slice();
     }
     this.sums = new Int32Array(scene.count * this.layout.channels);

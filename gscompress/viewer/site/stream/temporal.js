@@ -1,12 +1,10 @@
 // Changes of Gaussians from one frame to the next, coded with mixed context models
 // (gscompress/native/temporal/temporal_coder.cpp).
 
-import { BinaryDecoder } from "../gsz/binary_decoder.js";
 import { GszError } from "../gsz/errors.js";
-import {
-  FRESH_MODEL, INPUTS, SQUASH, STRETCH, UNIT_WEIGHT, WEIGHT_LIMIT, learnt,
-} from "../gsz/logistic.js";
+import { FRESH_MODEL, INPUTS, UNIT_WEIGHT } from "../gsz/logistic.js";
 import { bucketOf } from "../gsz/plane_math.js";
+import { MixedBits } from "./mixed_bits.js";
 
 const CONTEXTS = 128; // of each model
 const UNARY_NODES = 20; // larger exponents share the last node
@@ -268,86 +266,70 @@ export class TemporalCoder {
 
   // To be called when the values of a slot are in `now`.
   #note(slot, changed) {
-    const { history, recent, groups } = this;
-    const own = slot * (groups + 1);
-    for (let g = 0; g < groups; ++g) {
-      const one = (changed >> g) & 1;
-      history[own + g] = (history[own + g] << 1) | one;
-      if (changed !== 0) recent[g] = learntShare(recent[g], one);
-      this.#judge(slot, g);
-    }
-    const any = changed !== 0 ? 1 : 0;
-    history[own + groups] = (history[own + groups] << 1) | any;
-    recent[groups] = learntShare(recent[groups], any);
-  }
-
-  // Remembers how wrong each prediction of a group would have been.
-  #judge(slot, g) {
-    const { history, misses, now, predicted, widest, groups } = this;
-    const at = (slot * groups + g) * PREDICTIONS;
+    const { history, recent, groups, misses } = this;
     const stride = groups + 1;
-    const moved = history[slot * stride + g] | history[this.near[slot] * stride + g] |
-      history[this.other[slot] * stride + g];
-    if ((moved & 3) === 0) { // all at rest
-      misses[at] = misses[at + 1] = misses[at + 2] = misses[at + 3] = 0;
-      return;
-    }
-    this.#predict(slot, g);
-    const own = slot * this.channels + this.firsts[g];
-    for (let p = 0; p < PREDICTIONS; ++p) {
-      let sum = 0;
-      for (let k = 0; k < this.widths[g]; ++k) {
-        sum += Math.min(255, Math.abs(now[own + k] - predicted[p * widest + k]));
+    const own = slot * stride;
+    const any = changed !== 0 ? 1 : 0;
+    const before = history[own + groups];
+    history[own + groups] = (before << 1) | any;
+    recent[groups] = learntShare(recent[groups], any);
+    if (before !== 0 || any) {
+      for (let g = 0; g < groups; ++g) {
+        const one = (changed >> g) & 1;
+        history[own + g] = (history[own + g] << 1) | one;
+        if (any) recent[g] = learntShare(recent[g], one);
       }
-      misses[at + p] = Math.min(sum, 255);
+    }
+    const moved = history[own + groups] | history[this.near[slot] * stride + groups] |
+      history[this.other[slot] * stride + groups];
+    if (moved & 3) {
+      for (let g = 0; g < groups; ++g) this.#judge(slot, g);
+    } else { // all at rest
+      const at = slot * groups * PREDICTIONS;
+      for (let k = at; k < at + groups * PREDICTIONS; ++k) misses[k] = 0;
     }
   }
-}
 
-// Bits whose probability four models mix.
-class MixedBits {
-  constructor(bytes) {
-    this.coder = new BinaryDecoder(bytes);
-  }
-
-  // Model m is models[base + m * stride + c_m], its weight weights[w + m].
-  decode(models, base, stride, c0, c1, c2, c3, weights, w) {
-    const m0 = base + c0;
-    const m1 = base + stride + c1;
-    const m2 = base + 2 * stride + c2;
-    const m3 = base + 3 * stride + c3;
-    const s0 = models[m0];
-    const s1 = models[m1];
-    const s2 = models[m2];
-    const s3 = models[m3];
-    const i0 = STRETCH[s0 >>> 20];
-    const i1 = STRETCH[s1 >>> 20];
-    const i2 = STRETCH[s2 >>> 20];
-    const i3 = STRETCH[s3 >>> 20];
-    const w0 = weights[w];
-    const w1 = weights[w + 1];
-    const w2 = weights[w + 2];
-    const w3 = weights[w + 3];
-    const sum = Math.imul(w0, i0) + Math.imul(w1, i1) + Math.imul(w2, i2) + Math.imul(w3, i3);
-    const x = Math.max(-2047, Math.min(sum >> 14, 2047));
-    const p1 = SQUASH[x + 2048];
-    const bit = this.coder.decode(p1);
-    const error = Math.imul((bit << 16) - p1, 7);
-    weights[w] = limited(w0 + ((Math.imul(i0, error) + 262144) >> 19));
-    weights[w + 1] = limited(w1 + ((Math.imul(i1, error) + 262144) >> 19));
-    weights[w + 2] = limited(w2 + ((Math.imul(i2, error) + 262144) >> 19));
-    weights[w + 3] = limited(w3 + ((Math.imul(i3, error) + 262144) >> 19));
-    const target = bit ? 4194303 : 0;
-    models[m0] = learnt(s0, target);
-    models[m1] = learnt(s1, target);
-    models[m2] = learnt(s2, target);
-    models[m3] = learnt(s3, target);
-    return bit;
+  // Remembers how wrong each prediction of a group (see #predict) would have been.
+  #judge(slot, g) {
+    const { history, misses, now, last, channels } = this;
+    const near = this.near[slot];
+    const other = this.other[slot];
+    const at = (slot * this.groups + g) * PREDICTIONS;
+    const stride = this.groups + 1;
+    const moved = history[slot * stride + g] | history[near * stride + g] |
+      history[other * stride + g];
+    let m0 = 0;
+    let m1 = 0;
+    let m2 = 0;
+    let m3 = 0;
+    if (moved & 3) { // not all at rest
+      const nearNow = near < slot ? now : last;
+      const otherNow = other < slot ? now : last;
+      const first = this.firsts[g];
+      const end = slot * channels + first + this.widths[g];
+      let nearAt = near * channels + first;
+      let otherAt = other * channels + first;
+      for (let k = slot * channels + first; k < end; ++k, ++nearAt, ++otherAt) {
+        const value = now[k];
+        const a = nearNow[nearAt];
+        const sum = (a + otherNow[otherAt]) | 0;
+        m0 += capped(value);
+        m1 += capped(value - last[k]);
+        m2 += capped(value - ((sum + (sum >>> 31)) >> 1));
+        m3 += capped(value - ((last[k] + ((a - last[nearAt]) | 0)) | 0));
+      }
+    }
+    misses[at] = Math.min(m0, 255);
+    misses[at + 1] = Math.min(m1, 255);
+    misses[at + 2] = Math.min(m2, 255);
+    misses[at + 3] = Math.min(m3, 255);
   }
 }
 
-function limited(weight) {
-  return weight < -WEIGHT_LIMIT ? -WEIGHT_LIMIT : weight > WEIGHT_LIMIT ? WEIGHT_LIMIT : weight;
+function capped(miss) {
+  const size = Math.abs(miss);
+  return size < 255 ? size : 255;
 }
 
 function learntShare(share, one) {
