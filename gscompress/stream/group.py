@@ -207,7 +207,7 @@ class GroupEncoder:
         slopes, error = self._views.slopes(track.slots.everything(), pictures)
         missed = -self._wish(track.slots, moment.scene, state.rows) * track.slots.step_of()
         shares, expected = missed * slopes / 2, state.sensitivities * missed * missed
-        factors = np.empty_like(state.factors)
+        factors = np.ones_like(state.factors)
         for k, channels in enumerate(self._layout.slices.values()):
             share, plain = shares[:, channels].sum(axis=1), expected[:, channels].sum(axis=1)
             most = np.where(share > _LARGE_SHARE * error, np.inf, _MAX_FACTOR)

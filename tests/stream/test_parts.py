@@ -193,6 +193,23 @@ def test_births_and_deaths_are_found() -> None:
     np.testing.assert_array_equal(np.sort(order[found.born]), len(kept) + np.arange(60))
 
 
+def test_shifted_rows_are_not_tracked() -> None:
+    """As many births as deaths, in a scene whose rows are in order of place."""
+    scene = distinct(2000, 1)
+    scene = scene.select(morton_order(scene.means))
+    kept = np.setdiff1d(np.arange(2000), [5, 300, 1200])
+    born = make_scene(3, 1, seed=11)
+    joined = {
+        name: np.concatenate([getattr(scene, name)[kept], getattr(born, name)])
+        for name in ATTRIBUTES
+    }
+    found = match(scene, moved(scene.replace(**joined), 0.001))
+    assert not found.tracked
+    expected = np.full(2000, -1)
+    expected[kept] = np.arange(1997)
+    assert (found.rows == expected).mean() > 0.99
+
+
 def test_nearest_rows() -> None:
     scene = distinct(600, 0)
     some = np.array([5, 400, 17])
