@@ -21,7 +21,8 @@ from gscompress.errors import CorruptFileError, InputError
 from gscompress.gaussians import ATTRIBUTES, Gaussians
 from gscompress.io import save
 from gscompress.render import get_renderer
-from gscompress.stream.decoder import decode_key
+from gscompress.stream.clip import Clip
+from gscompress.stream.decoder import GroupDecoder, decode_key
 from gscompress.stream.latent_segment import LatentTrack
 from gscompress.stream.manifest import Manifest
 from gscompress.stream.segment import Segment
@@ -105,6 +106,29 @@ def test_a_receiver_decodes_what_was_learned(clip: tuple[Path, ClipTrainer]) -> 
     for name in ATTRIBUTES:
         assert np.array_equal(getattr(frames[-1], name), getattr(made._track.scene, name))
     assert not np.array_equal(frames[0].means, frames[1].means)
+
+
+def test_it_is_read_like_any_other_clip(clip: tuple[Path, ClipTrainer]) -> None:
+    folder, made = clip
+    with Clip.open(folder) as opened:
+        frames = list(opened.frames())
+        again = opened.frame(1)
+    for name in ATTRIBUTES:
+        assert np.array_equal(getattr(frames[-1], name), getattr(made._track.scene, name))
+        assert np.array_equal(getattr(again, name), getattr(frames[1], name))
+
+
+def test_latent_frames_do_not_mix_with_others(clip: tuple[Path, ClipTrainer]) -> None:
+    folder, _ = clip
+    decoder = GroupDecoder((folder / "000000.gsz").read_bytes())
+    data = (folder / "000001.gsr").read_bytes()
+    list(decoder.advance(data))
+    other = replace(Segment.from_bytes(data), kind="residual").to_bytes()
+    with pytest.raises(CorruptFileError, match=r"kind"):
+        list(decoder.advance(other, "000002.gsr"))
+    decoder = GroupDecoder((folder / "000000.gsz").read_bytes())
+    with pytest.raises(CorruptFileError, match=r"changes|slots"):
+        list(decoder.advance(other, "000001.gsr"))
 
 
 def test_going_on_gives_the_same_bytes(
