@@ -50,7 +50,7 @@ export class Bar {
 
   #update() {
     const { player } = this;
-    $("play").textContent = player.playing ? "\u23f8" : "\u25b6";
+    $("play").textContent = player.playing ? "\u25ae\u25ae" : "\u25b6";
     $("loop").checked = player.loops;
     $("seek").max = player.frames - 1;
     if (document.activeElement !== $("seek") || player.playing) $("seek").value = player.number;

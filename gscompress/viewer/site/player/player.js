@@ -16,7 +16,7 @@ export class Player {
     this.playing = false;
     this.loops = true;
     this.shown = null; // {number, place, bytes, milliseconds, gaussians}: the frame on the stage
-    this.ahead = []; // frames that are decoded
+    this.ahead = []; // frames that are decoded, or lost
     this.ended = false; // nothing comes after those
     this.wanted = false; // whether the next frame is to be shown as soon as it is there
     this.starved = false; // whether the clock stands still until there is one
@@ -114,8 +114,7 @@ export class Player {
     else if (message.serial !== this.serial) return;
     else if (message.failure) this.#fail(message.failure);
     else if (message.ended) this.ended = true;
-    else if (message.error) this.#lose(message);
-    else this.ahead.push(message);
+    else this.ahead.push({ number: message.lost, ...message });
     this.#cutRounds();
     this.#run();
   }
@@ -173,6 +172,7 @@ export class Player {
   }
 
   async #showWanted() {
+    while (this.ahead[0]?.error) this.#lose(this.ahead.shift());
     if (this.ahead.length === 0 && !this.ended) return false;
     const settled = this.settled.splice(0);
     this.wanted = false;
@@ -194,15 +194,22 @@ export class Player {
   // Take frames, and draw the last of them.
   async #show(frames) {
     for (const frame of frames) {
+      if (frame.error) {
+        this.#lose(frame);
+        continue;
+      }
       if (frame.scene) this.mirror.replace(frame.scene);
       else this.mirror.change(frame.slots, frame.part);
       this.worker.postMessage({ taken: frame.size });
     }
-    const { scene, part, slots, ...facts } = frames.at(-1);
+    const last = frames.findLast(({ error }) => !error);
+    if (!last) return;
+    const { scene, part, slots, ...facts } = last;
     this.mirror.flush();
     this.shown = facts;
     ++this.drawn;
     this.onChange();
     await this.stage.redraw();
+    await this.stage.renderer.finished(); // or a slow card would fall behind more and more
   }
 }

@@ -57,6 +57,17 @@ export class Renderer {
     gl.drawArrays(gl.TRIANGLES, 0, 3);
   }
 
+  // Once the graphics card has done what was asked of it so far.
+  async finished() {
+    const { gl } = this;
+    const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    gl.flush();
+    while (fence && gl.clientWaitSync(fence, 0, 0) === gl.TIMEOUT_EXPIRED) {
+      await new Promise(requestAnimationFrame);
+    }
+    gl.deleteSync(fence);
+  }
+
   #setCamera(camera) {
     const { gl, splats } = this;
     gl.uniformMatrix3fv(splats.at("rotation"), true, camera.rotation.flat());
