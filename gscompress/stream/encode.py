@@ -20,7 +20,7 @@ from gscompress.cameras import Camera
 from gscompress.config import load_config
 from gscompress.errors import InputError, UsageError
 from gscompress.files import StrPath
-from gscompress.gaussians import Gaussians
+from gscompress.gaussians import Array, Gaussians
 from gscompress.io.atomic import atomic_write
 from gscompress.rate.bounds import check_bounds, find_errors
 from gscompress.render import get_renderer
@@ -216,7 +216,7 @@ class ClipEncoder:
         started = time.perf_counter()
         encoder, first = self._open.encoder, len(self.reports)
         pictures = self._views.pictures(moment.scene)
-        self._learn_first(moment)
+        self._look_ahead(moment, pictures)
         found = self._find(lambda price: encoder.attempt(moment, price, first), [moment])
         data = found.attempt.segment.to_bytes()
         if self.settings.kbps is None and len(data) > _CUT_BYTES * len(self._open.key.data):
@@ -236,7 +236,7 @@ class ClipEncoder:
             return
         assert self._open is not None
         encoder, first, started = self._open.encoder, len(self.reports), time.perf_counter()
-        self._learn_first(waiting[0])
+        self._look_ahead(waiting[0], self._views.pictures(waiting[0].scene))
         run = self._find(lambda price: encoder.attempt_run(waiting, price, first), waiting)
         if self.settings.trajectories == "auto" and not self._is_better(run, waiting):
             for moment in waiting:
@@ -260,15 +260,13 @@ class ClipEncoder:
             apart += 8 * one.bytes * price + encoder.learn(moment, pictures)
         return together < apart
 
-    def _learn_first(self, moment: Moment) -> None:
-        """Find out which errors show, by coding a frame for nothing else."""
+    def _look_ahead(self, moment: Moment, pictures: Sequence[Array]) -> None:
+        """Find out which errors of a frame will show, by coding it for nothing else."""
         assert self._open is not None
         assert self._goal is not None
-        if self._open.learned:
-            return
         trial = self._open.encoder.fork()
         trial.accept(trial.attempt(moment, self._goal.price, len(self.reports)))
-        trial.learn(moment, self._views.pictures(moment.scene), fresh=True)
+        trial.learn(moment, pictures, fresh=not self._open.learned)
         self._open.encoder.adopt_factors(trial)
         self._open.learned = True
 

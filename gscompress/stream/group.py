@@ -107,7 +107,7 @@ class GroupEncoder:
     What an error of a channel costs is its sensitivity (`Views.sensitivities`) times a factor.
     Errors of neighbours are not independent: those that moved together and were left where they
     were show together. How much of the images' error each Gaussian really has, by the gradient, is
-    measured after each frame, and the ratio is the factor from then on.
+    measured on each frame (see `learn`), and the ratio is the factor from then on.
 
     Args:
         key: The key frame as decoded, in slot order.

@@ -165,7 +165,7 @@ def test_a_target_holds_for_every_frame(
     found = [quality(b, a, cameras[3:]) for a, b in zip(frames, decoded, strict=True)]
     assert found[0] > 38
     for value in found[1:]:
-        assert 36.0 <= value <= 36.8  # a single one of these large Gaussians is half a dB
+        assert 36.0 <= value <= 37.5  # a single one of these large Gaussians is a dB
 
 
 def test_a_bit_rate_holds(scene: Gaussians, cameras: list[gs.Camera], tmp_path: Path) -> None:
