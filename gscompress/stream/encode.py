@@ -28,9 +28,8 @@ from gscompress.stages.base import Context, Progress
 from gscompress.stream.axes import nearest_axes
 from gscompress.stream.group import Attempt, GroupEncoder, Moment
 from gscompress.stream.keyframe import KeyFrame, encode_key
-from gscompress.stream.manifest import Group, Manifest, Segment
+from gscompress.stream.manifest import Group, Kind, Manifest, Segment
 from gscompress.stream.pricing import Budget, Found, Nominal, Quality, nominal_price
-from gscompress.stream.segment import Kind
 from gscompress.stream.settings import FrameReport, Settings
 from gscompress.stream.tracking import Matches, match
 from gscompress.stream.views import Control, Views
@@ -308,7 +307,7 @@ class ClipEncoder:
 
     def _write(
         self,
-        kind: Kind | str,
+        kind: Kind,
         scenes: Sequence[Gaussians],
         decoded: Sequence[Gaussians],
         changed: Sequence[int],
@@ -323,7 +322,7 @@ class ClipEncoder:
         with atomic_write(self._folder / url) as file:
             file.write(data)
         digest = hashlib.sha256(data).hexdigest()
-        self._open.segments.append(Segment(url, kind, first, count, len(data), digest))  # type: ignore[arg-type]
+        self._open.segments.append(Segment(url, kind, first, count, len(data), digest))
         quality = [self._control.psnr(b, a) for a, b in zip(scenes, decoded, strict=True)]
         seconds = time.perf_counter() - started
         for k, scene in enumerate(decoded):
@@ -331,7 +330,7 @@ class ClipEncoder:
             self.reports.append(
                 FrameReport(
                     first + k,
-                    kind,  # type: ignore[arg-type]
+                    kind,
                     len(data) / count,
                     len(scene),
                     changed[k],
