@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from gscompress.errors import InputError
 from gscompress.files import StrPath, open_input
 from gscompress.gaussians import Array
 
-__all__ = ["IMAGE_ENDINGS", "find_images", "fit_camera", "load_image"]
+__all__ = ["IMAGE_ENDINGS", "Photos", "find_images", "fit_camera", "load_image"]
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".exr")
 
@@ -141,3 +142,26 @@ def fit_camera(camera: Camera, image: Array, path: StrPath) -> Camera:
             remedy="Use the images that the cameras were made for; do not crop them.",
         )
     return camera.resized(width, height)
+
+
+class Photos(Sequence[Array]):
+    """Some photos, each read when it is looked at.
+
+    Attributes:
+        paths: Their files.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = list(paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @overload
+    def __getitem__(self, index: int) -> Array: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Array]: ...
+    def __getitem__(self, index: int | slice) -> Array | list[Array]:
+        if isinstance(index, slice):
+            return [load_image(path) for path in self.paths[index]]
+        return load_image(self.paths[index])

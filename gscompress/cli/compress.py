@@ -111,9 +111,10 @@ def verb(session: Session, /, inputs: tuple[str, ...], jobs: int, **options: Any
 
 def run(job: Job, progress: Progress | None = None) -> dict[str, Any]:
     """Compress one scene; gives the document of ``--json``."""
-    from gscompress.cli.views import Photos, Views
+    from gscompress.cli.views import Views
     from gscompress.config import Config
     from gscompress.io import load
+    from gscompress.photos import Photos, find_images
     from gscompress.pipeline import compress
 
     config = Config.from_dict(job.config)
@@ -127,7 +128,7 @@ def run(job: Job, progress: Progress | None = None) -> dict[str, Any]:
         scene,
         config,
         cameras=train or None,
-        images=Photos(train, job.images) if job.images else None,
+        images=Photos(find_images(train, job.images)) if job.images else None,
         device=job.device,
         seed=job.seed,
         progress=progress,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -23,9 +24,13 @@ from gscompress.cli.session import (
     seed_option,
 )
 from gscompress.errors import InputError
+from gscompress.stream.manifest import MANIFEST, Manifest
 
 if TYPE_CHECKING:
     from gscompress.stream.settings import FrameReport, Settings
+
+
+_SEGMENT = re.compile(r"[0-9]{6,}\.gs[zr]")
 
 
 @click.command("encode", short_help="Encode frames into a clip.")
@@ -125,7 +130,9 @@ def verb(
         manifest = encoder.finish()
     document = _document(Path(output), manifest.bytes, encoder.reports, settings)
     document["cameras"] = (
-        "virtual cameras" if views is None else views.describe("test", len(encoder.control))
+        "virtual cameras"
+        if views is None
+        else views.describe("test" if views.test else "train", len(encoder.control))
     )
     session.result(document, functools.partial(_show, session, document))
 
@@ -149,10 +156,8 @@ def _folder(target: Path, *, overwrite: bool, live: bool) -> Iterator[Path]:
     exists = os.path.lexists(target)
     if exists and not overwrite:
         raise InputError(target, found="something there", remedy="Use -w to overwrite it.")
-    if exists and not (target / "manifest.json").is_file():
-        raise InputError(
-            target, found="something that is no clip", expected="a clip, or nothing there"
-        )
+    if exists:
+        _check_clip(target)
     if not target.parent.is_dir():
         raise InputError(target.parent, found="no folder", expected="one to write the clip into")
     if live:
@@ -171,6 +176,21 @@ def _folder(target: Path, *, overwrite: bool, live: bool) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def _check_clip(folder: Path) -> None:
+    """Refuse to replace what is not a clip, or a clip among other files.
+
+    Raises:
+        InputError: Names what is there.
+    """
+    expected = "a clip and nothing else, to be replaced"
+    if not (folder / MANIFEST).is_file():
+        raise InputError(folder, found="something that is no clip", expected=expected)
+    Manifest.read(folder)
+    for path in folder.iterdir():
+        if path.name != MANIFEST and not _SEGMENT.fullmatch(path.name):
+            raise InputError(folder, found=path.name, expected=expected)
 
 
 def _document(

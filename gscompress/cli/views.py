@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, overload
+from typing import Literal
 
 from gscompress.cameras import Camera, find_cameras, load_cameras, split
 from gscompress.errors import InputError
-from gscompress.gaussians import Array, Gaussians
+from gscompress.gaussians import Gaussians
 from gscompress.report.sources import Selection
 
-__all__ = ["Photos", "Split", "Views"]
+__all__ = ["Split", "Views"]
 
 Split = Literal["test", "train", "all"]
 
@@ -94,27 +93,3 @@ class Views:
             return f"{count} virtual camera{plural}, none being given"
         kind = {"test": "held-out ", "train": "training ", "all": ""}[which]
         return f"{count} {kind}camera{plural} of {self.source}"
-
-
-class Photos(Sequence[Array]):
-    """The photos of some cameras, each read when it is looked at."""
-
-    def __init__(self, cameras: Sequence[Camera], folder: Path) -> None:
-        from gscompress.photos import find_images
-
-        self._paths = find_images(cameras, folder)
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    @overload
-    def __getitem__(self, index: int) -> Array: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Array]: ...
-    def __getitem__(self, index: int | slice) -> Array | list[Array]:
-        from gscompress.photos import load_image
-
-        if isinstance(index, slice):
-            return [load_image(path) for path in self._paths[index]]
-        image: Array = load_image(self._paths[index])
-        return image

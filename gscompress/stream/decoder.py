@@ -155,8 +155,7 @@ class GroupDecoder:
                 expected=len(slots),
                 remedy="It follows another key frame, or a segment before it is missing",
             )
-        if segment.steps != slots.steps:
-            slots.rebase(segment.steps)
+        slots.rebase(segment.steps)
         return self._track
 
 

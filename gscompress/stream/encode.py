@@ -301,7 +301,7 @@ class ClipEncoder:
             return Quality(price, settings.target_psnr)
         if settings.kbps is not None:
             return Budget(price)
-        if settings.max_error is not None or not settings.constant:
+        if settings.max_error is not None:
             return Nominal(price)
         return Quality(price)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gscompress.gaussians import SH_C0, Array, Gaussians
 from gscompress.stream.axes import nearest_axes
 from gscompress.stream.decoder import Track, phase_of
-from gscompress.stream.layout import EVEN, GROUPS, Layout, Steps
+from gscompress.stream.layout import EVEN, GROUPS, Layout, Steps, visibility_of
 from gscompress.stream.segment import Frame, Segment, Turnover
 from gscompress.stream.slots import FRACTION, Slots
 from gscompress.stream.tracking import Matches, nearest_rows
@@ -233,7 +233,7 @@ class GroupEncoder:
 
     def _steps(self, present: Gaussians, moment: Moment, price: float) -> Steps:
         """Steps for values that change as those of this frame do."""
-        visible = EVEN if self._bounds else _visibility(present)
+        visible = EVEN if self._bounds else float(np.median(visibility_of(present)))
         slots = Slots(present, Steps((1.0,) * len(GROUPS), visible))
         rows = _followed(self._state.rows, moment.matches)
         energy = np.square(self._wish(slots, moment.scene, rows).astype(np.float64))
@@ -301,21 +301,13 @@ def _followed(rows: Rows, matches: Matches) -> Rows:
     return np.where(rows >= 0, matches.rows[np.maximum(rows, 0)], -1)
 
 
-def _visibility(scene: Gaussians) -> float:
-    """log2 of opacity times the root of the area, of the Gaussian in the middle."""
-    scales = np.sort(scene.log_scales.astype(np.float64), axis=1)
-    seen = (scales[:, 2] + scales[:, 1]) / 2 + np.minimum(scene.opacity_logits, 0.0)
-    return float(np.median(seen)) / math.log(2) if len(scene) else 0.0
-
-
 _BOUNDED_STEPS: dict[str, Callable[[float], float]] = {
     "means": lambda bound: _SLACK * 2 * bound / math.sqrt(3),
     # v errs by half a step on each axis, the angle by 2 |error of v| at most
     "quats": lambda bound: _SLACK * math.radians(bound) / math.sqrt(3),
     "scales": lambda bound: _SLACK * 2 * math.log1p(bound),
-    "opacities": lambda bound: (
-        _SLACK * 8 * bound
-    ),  # the logistic function is never steeper than 1/4
+    # the logistic function is never steeper than 1/4
+    "opacities": lambda bound: _SLACK * 8 * bound,
     "sh0": lambda bound: _SLACK * 2 * bound / SH_C0,
     "shN": lambda bound: _SLACK * 2 * bound,
 }

@@ -25,6 +25,7 @@ __all__ = [
     "morton_order",
     "octaves_of",
     "references_of",
+    "visibility_of",
 ]
 
 GROUPS = ("means", "quats", "scales", "opacities", "sh0", "shN")
@@ -128,15 +129,26 @@ def octaves_of(scene: Gaussians, visible: float) -> NDArray[np.int8]:  # [N, 3]
     """
     if visible <= EVEN:
         return np.zeros((len(scene), 3), np.int8)
-    log_scales = np.sort(scene.log_scales.astype(np.float64), axis=1)
-    log_opacity = np.minimum(scene.opacity_logits.astype(np.float64), 0.0)
-    seen = ((log_scales[:, 2] + log_scales[:, 1]) * 0.5 + log_opacity) * _BITS_PER_UNIT
+    log_scales, log_opacity = _shape_of(scene)
+    seen = visibility_of(scene)
     slender = np.minimum((log_scales[:, 2] - log_scales[:, 1]) * _BITS_PER_UNIT, _MAX_SLENDER)
     octaves = np.empty((len(scene), 3))
     octaves[:, 0] = np.minimum(-log_opacity * _BITS_PER_UNIT, _MAX_DIM)
     octaves[:, 2] = np.clip(visible - seen, _MIN_OCTAVE, _MAX_OCTAVE)
     octaves[:, 1] = octaves[:, 2] - slender
     return np.rint(octaves).astype(np.int8)
+
+
+def visibility_of(scene: Gaussians) -> NDArray[np.float64]:  # [N]
+    """About log2 of the opacity times the root of the area of each Gaussian."""
+    log_scales, log_opacity = _shape_of(scene)
+    return ((log_scales[:, 2] + log_scales[:, 1]) * 0.5 + log_opacity) * _BITS_PER_UNIT
+
+
+def _shape_of(scene: Gaussians) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Log scales in ascending order [N, 3], and about the logarithm of the opacity [N]."""
+    log_scales = np.sort(scene.log_scales.astype(np.float64), axis=1)
+    return log_scales, np.minimum(scene.opacity_logits.astype(np.float64), 0.0)
 
 
 def classes_of(octaves: NDArray[np.int8]) -> NDArray[np.uint8]:  # [N, 3] -> [N]

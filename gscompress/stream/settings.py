@@ -26,9 +26,8 @@ class Settings:
         gop: Frames from one key frame to the next, at most.
         preset: Of the key frames: a preset's name, a path or a configuration. Its stages are left
             out, because they would change which Gaussian is which.
-        quality: 1 to 100, of key frames and changes; 60 is the preset itself.
-        constant: Whether all frames get about the PSNR of the first one; else all pay the same
-            price for a bit.
+        quality: 1 to 100, of key frames and changes; 60 is the preset itself. All frames get about
+            the PSNR of the first change.
         target_psnr: PSNR of each frame against its own renders, in dB, or up to 0.1 dB more.
         kbps: Thousands of bits per second that a group of frames may have.
         max_error: Largest error of every Gaussian in every frame, by quantity.
@@ -40,7 +39,6 @@ class Settings:
     gop: int = 30
     preset: StrPath | Config = "balanced"
     quality: float = 60.0
-    constant: bool = True
     target_psnr: float | None = None
     kbps: float | None = None
     max_error: Mapping[str, float] | None = None

@@ -42,7 +42,7 @@ class Slots:
         self.layout = Layout(key.sh_degree)
         self.alive = np.ones(len(key), np.bool_)
         self._set_key(key)
-        self.rebase(steps)
+        self._set_steps(steps)
 
     def __len__(self) -> int:
         return len(self.alive)
@@ -67,9 +67,14 @@ class Slots:
         return other
 
     def rebase(self, steps: Steps) -> None:
-        """Go on from the present values with other steps."""
+        """Go on from the present values with other steps; with the same ones nothing changes."""
+        if steps == self.steps:
+            return
         if self._sums.any():
             self._set_key(self.everything())
+        self._set_steps(steps)
+
+    def _set_steps(self, steps: Steps) -> None:
         self.steps = steps
         self.octaves = octaves_of(self._key, steps.visible)
         self._units = self._units_of(self.octaves)
@@ -98,7 +103,7 @@ class Slots:
         """The Gaussians there are, in slot order."""
         if self.alive.all():
             return self.everything()
-        return self.everything().select(self.alive)
+        return self._key.replace(**{name: now[self.alive] for name, now in self._now.items()})
 
     def move(self, slots: Integers, changes: Integers) -> None:
         """Add changes [M, C], in units, to the sums of different slots [M]."""

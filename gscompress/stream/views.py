@@ -31,8 +31,7 @@ class Views:
     """
 
     def __init__(self, cameras: Sequence[Camera], renderer: Renderer, count: int = 16) -> None:
-        chosen = np.unique(np.linspace(0, len(cameras) - 1, min(count, len(cameras))).astype(int))
-        self.cameras = [_reduced(cameras[k]) for k in chosen]
+        self.cameras = [_reduced(camera) for camera in _spread(cameras, count)]
         self.renderer = renderer
         self._values = 3 * sum(camera.width * camera.height for camera in self.cameras)
 
@@ -106,8 +105,7 @@ class Control:
     """
 
     def __init__(self, cameras: Sequence[Camera], renderer: Renderer, count: int = 8) -> None:
-        chosen = np.unique(np.linspace(0, len(cameras) - 1, min(count, len(cameras))).astype(int))
-        self.cameras = [cameras[k] for k in chosen]
+        self.cameras = _spread(cameras, count)
         self._renderer = renderer
         self._pictures: dict[int, tuple[Gaussians, list[Array]]] = {}
 
@@ -129,6 +127,12 @@ class Control:
 
 
 _KEPT = 16
+
+
+def _spread(cameras: Sequence[Camera], count: int) -> list[Camera]:
+    """At most so many of the cameras, evenly chosen."""
+    chosen = np.linspace(0, len(cameras) - 1, min(count, len(cameras))).astype(int)
+    return [cameras[k] for k in np.unique(chosen)]
 
 
 def _reduced(camera: Camera) -> Camera:

@@ -18,7 +18,9 @@ from gscompress.rate.bounds import find_errors
 from gscompress.stream.axes import nearest_axes
 from gscompress.stream.clip import Clip
 from gscompress.stream.encode import ClipEncoder, encode_clip
+from gscompress.stream.layout import Steps
 from gscompress.stream.settings import Settings
+from gscompress.stream.slots import Slots
 from gscompress.stream.tracking import match
 
 DEMO = Path(__file__).parents[2] / "scenes" / "demo.ply"
@@ -256,3 +258,34 @@ def test_a_real_sequence(shared_data: Path, tmp_path: Path) -> None:
     for report in reports[1:]:
         assert 40.0 <= report.psnr <= 40.11
         assert report.bytes <= 40_000 * report.gaussians / 1e5
+
+
+def test_only_clips_are_replaced(scene: Gaussians, tmp_path: Path) -> None:
+    """A folder with other files in it, or with somebody else's manifest, stays as it is."""
+    source, clip = tmp_path / "frame.ply", tmp_path / "clip"
+    gs.save(scene, source)
+    command = ("stream", "encode", str(source), "-o", str(clip), "-w", *OPTIONS)
+    clip.mkdir()
+    (clip / "manifest.json").write_text('{"name": "a web page"}')
+    with pytest.raises(InputError, match=r"manifest\.json"):
+        run(*command)
+    (clip / "manifest.json").unlink()
+    clip.rmdir()
+    run(*command)
+    (clip / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"found notes\.txt"):
+        run(*command)
+    assert (clip / "notes.txt").read_text() == "mine"
+    (clip / "notes.txt").unlink()
+    assert run(*command)["frames"] == 1
+
+
+def test_the_same_steps_again_change_nothing(scene: Gaussians) -> None:
+    """Encoder and decoder go on alike however often steps are set."""
+    steps = Steps((2.0**-8,) * 6, -3.0)
+    slots = Slots(scene, steps)
+    channels = slots.layout.channels
+    slots.move(np.arange(9, dtype=np.int32), np.full((9, channels), 33, np.int32))
+    slots.rebase(steps)
+    assert slots.key is scene
+    assert (slots.sums(np.arange(9, dtype=np.int32)) == 33).all()

@@ -30,10 +30,10 @@ from benchmarks.datasets import Place, View, find_places, load_datasets, views_o
 from benchmarks.output import print_table, say, write_json
 from benchmarks.store import Store, code_digest
 from benchmarks.subject import digest_of
-from gscompress.cli.views import Photos
 from gscompress.config import load_config
 from gscompress.gaussians import Gaussians
 from gscompress.io import load
+from gscompress.photos import Photos, find_images
 from gscompress.pipeline import compress, decompress
 from gscompress.render import get_renderer
 from gscompress.report import Report, evaluate
@@ -273,7 +273,7 @@ def _photos(views: Sequence[View]) -> Photos:
     folders = {view.photo.parent for view in views}
     assert len(folders) == 1, "photos of one scene lie in one folder"
     named = [replace(view.camera, name=view.photo.name) for view in views]
-    return Photos(named, folders.pop())
+    return Photos(find_images(named, folders.pop()))
 
 
 def _digest(train: Sequence[View], test: Sequence[View]) -> str:

@@ -6,35 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import overload
 
 from gscompress.cameras import Camera
 from gscompress.errors import InputError
 from gscompress.files import StrPath
-from gscompress.gaussians import Array
-from gscompress.photos import IMAGE_ENDINGS, load_image
+from gscompress.photos import IMAGE_ENDINGS, Photos
 
-__all__ = ["Footage", "Frame", "find_footage"]
-
-
-class Frame(Sequence[Array]):
-    """The photos of one moment, one per camera, each read when it is looked at."""
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = list(paths)
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    @overload
-    def __getitem__(self, index: int) -> Array: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Array]: ...
-    def __getitem__(self, index: int | slice) -> Array | list[Array]:
-        if isinstance(index, slice):
-            return [load_image(path) for path in self.paths[index]]
-        image: Array = load_image(self.paths[index])
-        return image
+__all__ = ["Footage", "find_footage"]
 
 
 @dataclass(frozen=True)
@@ -54,9 +32,9 @@ class Footage:
     def __len__(self) -> int:
         return len(self.names)
 
-    def frame(self, number: int) -> Frame:
+    def frame(self, number: int) -> Photos:
         """The photos of frame ``number``, in the order of the cameras."""
-        return Frame([files[number] for files in self.paths])
+        return Photos([files[number] for files in self.paths])
 
 
 def find_footage(cameras: Sequence[Camera], folder: StrPath) -> Footage:
