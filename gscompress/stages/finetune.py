@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from gscompress.cameras import Camera
-from gscompress.errors import InputError, MissingDependencyError
+from gscompress.errors import InputError
 from gscompress.gaussians import Gaussians
 from gscompress.metrics.photo_loss import PhotoLoss
 from gscompress.pseudo_views import camera_extent, pseudo_views
@@ -137,10 +136,7 @@ class Finetune(Stage):
 
         Raises:
             InputError: Photos are wanted and there are none, or there is nothing to see.
-            MissingDependencyError: torch is not installed.
         """
-        if importlib.util.find_spec("torch") is None:
-            raise MissingDependencyError("torch", "torch", "fine-tuning")
         photos = self._uses_photos(ctx)
         if len(scene) == 0 or self.steps == 0:
             return scene
