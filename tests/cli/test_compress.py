@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gscompress.gaussians import Gaussians
@@ -115,6 +116,43 @@ def test_the_same_seed_gives_the_same_file(run, ply) -> None:
     assert run(ply, "-o", "a.gsz", "--no-eval", "--seed", 3).code == 0
     assert run(ply, "-o", "b.gsz", "--no-eval", "--seed", 3).code == 0
     assert Path("a.gsz").read_bytes() == Path("b.gsz").read_bytes()
+
+
+def test_an_interrupted_run_goes_on(run, ply, cameras) -> None:
+    """The state is kept by name of the file; what was done is not done again."""
+    from gscompress.config import _preset_folder
+
+    stage = """[[stages]]
+use = "finetune"
+steps = 6
+check_every = 2
+requantize = 0
+"""
+    Path("mine.toml").write_text(
+        (_preset_folder() / "fast.toml").read_text().replace("[attributes]", stage + "[attributes]")
+    )
+    args = (ply, "--config", "mine.toml", "--no-eval", "--cameras", cameras, "--overwrite")
+    assert run(*args, "-o", "a.gsz").code == 0
+    assert run(*args, "-o", "b.gsz", "--resume", "states").code == 0
+    state = Path("states/b.gsz/0_finetune.npz")
+    written = state.stat().st_mtime_ns
+    assert run(*args, "-o", "b.gsz", "--resume", "states").code == 0
+    assert Path("a.gsz").read_bytes() == Path("b.gsz").read_bytes()
+    with np.load(state) as arrays:
+        assert arrays["step"] == 6
+    assert state.stat().st_mtime_ns > written
+    state.write_bytes(b"nothing of the kind")
+    code, _, err = run(*args, "-o", "b.gsz", "--resume", "states")
+    assert code == 1
+    assert "0_finetune.npz" in err
+
+
+def test_a_folder_for_states_that_cannot_be(run, ply) -> None:
+    Path("file").write_text("")
+    code, _, err = run(ply, "--preset", "fast", "--resume", "file")
+    assert code == 1
+    assert "file" in err
+    assert not Path("scene.gsz").exists()
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
