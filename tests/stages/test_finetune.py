@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from gscompress.cameras import Camera
-from gscompress.config import load_config
+from gscompress.config import Config, load_config
 from gscompress.errors import InputError
 from gscompress.gaussians import ATTRIBUTES, Array, Gaussians
 from gscompress.metrics.psnr import psnr
 from gscompress.pipeline import compress
+from gscompress.rate import Encoder, allocate
 from gscompress.stages.base import Context
 from gscompress.stages.finetune import Finetune, Rates
 from gscompress.stages.quantizer import CodecQuantizer
@@ -231,13 +232,31 @@ class TestQuantizer:
         prepared = quantizer.prepare(context.scene)
         offsets = quantizer.offsets(prepared)
         assert set(offsets) == set(ATTRIBUTES)
-        # Levels only change the order; the quantizer knows the steps as configured.
+        # Levels only change the order; nobody allocates in this context.
         config = dataclasses.replace(load_config(preset), levels=(), allocate=0)
         file = compress(prepared, config, cameras=context.cameras, device="cpu").decoded()
-        order = context.attributes["means"].order(prepared.means)  # type: ignore[index]
+        order = config.attributes["means"].order(prepared.means)
         for name in ATTRIBUTES:
             seen = (getattr(prepared, name) + offsets[name])[order]
             np.testing.assert_allclose(seen, getattr(file, name), atol=2e-5)
+
+    def test_steps_are_those_of_the_file(self, context: Context, cameras: list[Camera]) -> None:
+        """A stage that looks for the decoded scene sees the steps that the file will have."""
+        seen = []
+
+        def remember(config: Config, encoder: Encoder, ctx: Context) -> Config:
+            seen.append(allocate(config, encoder, ctx))
+            return seen[-1]
+
+        stage = dataclasses.replace(QUICK, steps=2, requantize=1)
+        config = dataclasses.replace(load_config("balanced", stages="none"), stages=(stage,))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("gscompress.pipeline.allocate", remember)
+            file = compress(context.scene, config, cameras=context.cameras, device="cpu")
+        assert len(seen) == 1
+        assert seen[0].attributes != config.attributes
+        header = file.container.header["config"]
+        assert header["attributes"] == seen[0].to_dict()["attributes"]
 
     def test_prepared_scenes_look_the_same(self, context: Context, cameras: list[Camera]) -> None:
         quantizer = self.quantizer(context.scene, context)
