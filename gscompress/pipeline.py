@@ -5,6 +5,7 @@ scene --Stage*--> scene --Codec per attribute group--> streams --Coder--> bytes 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from gscompress.stages import STAGES
 from gscompress.stages.base import Context, StageResult
 
 __all__ = ["Result", "compress", "decompress"]
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 
@@ -142,6 +145,11 @@ def compress(
         before, changed = len(changed), stage.apply(changed, ctx)
         seconds = time.perf_counter() - begun
         ctx.log.append(StageResult(STAGES.id_of(stage), before, len(changed), seconds))
+    if config.stages and not goal.allows(changed, ctx):
+        log.warning("the stages lose too much for that target: the scene is coded as it came")
+        changed, ctx.log = scene, []
+        if steps is not None:
+            steps.found = None
     guidance = look(changed, config.attributes, ctx)
     encoder = Encoder(scene, changed, guidance)
     if steps is not None:

@@ -262,6 +262,8 @@ def _plan(
     if measure is None:
         asked = bool(report or split or cameras or images or target_psnr)
         measure = asked or bool(config) or (preset or DEFAULT_PRESET) not in BLIND_PRESETS
+    if max_error and not preset and not config:
+        stages = "none"  # they change Gaussians by more than any bound
     loaded = load_config(config or preset or DEFAULT_PRESET, overrides, stages)
     if common["device"] != "auto":
         get_renderer(common["device"])  # never falls back, and says so before any work
