@@ -28,8 +28,8 @@ PSNR_TOLERANCE = 0.1  # dB
 _SIZE_SLOPE = 0.4  # octaves of size per octave of the scale
 _PSNR_SLOPE = 5.0  # dB per octave of the scale
 _ROOM_TO_CODE = 1.0
-"""dB above a target that a scene needs before it is coded: below, its steps would be so fine that the
-scene as it came takes fewer bytes."""
+"""dB above a target that a scene needs before it is coded: below, its steps would be so fine that
+the scene as it came takes fewer bytes."""
 
 
 class Goal(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,6 +55,15 @@ class Targets:
                 self.room -= kept.nbytes
                 self._kept[view] = kept
         return kept.astype(np.float32)
+
+    def followed_by(self, other: Targets) -> Targets:
+        """These views, then the others; kept in the room of these."""
+        own, count = self.draw, len(self)
+
+        def draw(view: int) -> Array:
+            return own(view) if view < count else other.draw(view - count)
+
+        return replace(self, cameras=[*self.cameras, *other.cameras], draw=draw)
 
     def picture(self, view: int) -> Tensor:  # [H, W, 3]
         """The same as a tensor of torch, on the device."""

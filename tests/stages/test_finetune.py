@@ -55,7 +55,7 @@ def test_photos_are_learned(scene: Gaussians, cameras: list[Camera]) -> None:
     bright = scene.replace(sh=scene.sh + np.float32([0.2, 0, 0]) * (np.arange(9) == 0)[:, None])
     ctx = Context(scene, cameras[::2], device="cpu")
     ctx.images = [ctx.renderer.render(bright, camera).image for camera in cameras[::2]]
-    stage = dataclasses.replace(QUICK, target="photos")
+    stage = dataclasses.replace(QUICK, target="photos", pseudo=0.0)
     held_out = cameras[1::2]
     before = mean_psnr(scene, held_out, ctx, bright)
     assert mean_psnr(stage.apply(scene, ctx), held_out, ctx, bright) > before + 3
@@ -75,7 +75,9 @@ def test_smaller_photos_are_small_renders_and_what_photos_differ(
     rng = np.random.default_rng(0)
     ctx.images = [rng.random((40, 48, 3), np.float32) for _ in ctx.cameras]
     train, check = Finetune(target="photos", scale=0.5, check_views=2)._targets(ctx, photos=True)
-    assert (len(train), len(check)) == (14, 2)
+    assert (len(train), len(check)) == (14 + 7, 2)
+    between = ctx.renderer.render(scene, train.cameras[-1]).image
+    np.testing.assert_allclose(train.array(20), between, atol=1e-3)
     assert (train.cameras[0].width, train.cameras[0].height) == (24, 20)
     change = ctx.images[0] - ctx.renderer.render(scene, ctx.cameras[0]).image
     small = ctx.renderer.render(scene, ctx.cameras[0].resized(24, 20)).image
