@@ -101,7 +101,9 @@ def test_levels_that_make_no_sense(levels):
 def test_the_first_levels_show_the_scene(demo):
     """The most important quarter of the Gaussians by itself."""
     cameras = gs.load_cameras(ROOT / "scenes" / "cameras.json")[::12]
-    result = gs.compress(demo, load_config("balanced", ["levels=[0.25]"], stages="none"), cameras=cameras)
+    result = gs.compress(
+        demo, load_config("balanced", ["levels=[0.25]"], stages="none"), cameras=cameras
+    )
     first = gs.decompress(result.to_bytes(), 0)
     others = result.decoded().select(slice(len(first), 2 * len(first)))
     scores = [

@@ -38,7 +38,11 @@ def test_a_scene_alone_is_compressed_with_balanced(run, ply, scene) -> None:
 
     header = Index.read("scene.gsz").header
     assert header["config"]["attributes"]["importance"]["use"] == "classes"
-    assert [stage["use"] for stage in header["config"]["stages"]] == ["merge", "finetune", "finetune"]
+    assert [stage["use"] for stage in header["config"]["stages"]] == [
+        "merge",
+        "finetune",
+        "finetune",
+    ]
     left = len(load("scene.gsz"))
     assert 0.55 * len(scene) < left < 0.65 * len(scene)
     size = os.path.getsize("scene.gsz")
