@@ -14,7 +14,7 @@ from gscompress.stream.manifest import MAX_FPS, MAX_FRAMES, Kind
 
 __all__ = ["FrameReport", "Settings", "Trajectories"]
 
-Trajectories = Literal["auto", "always", "never"]
+Trajectories = Literal["auto", "always", "words", "never"]
 
 
 @dataclass(frozen=True)
