@@ -29,9 +29,10 @@ from gscompress.stages.base import Context, Progress
 from gscompress.stream.axes import nearest_axes
 from gscompress.stream.group import GroupEncoder, Moment
 from gscompress.stream.keyframe import KeyFrame, encode_key
+from gscompress.stream.layout import Layout
 from gscompress.stream.manifest import Group, Kind, Manifest, Segment
 from gscompress.stream.pricing import Budget, Found, Goal, Nominal, Quality, nominal_price
-from gscompress.stream.run_search import choose_way, Way, choose_way, find_run, learn_run, probed
+from gscompress.stream.run_search import Way, choose_way, find_run, learn_run, probed
 from gscompress.stream.settings import FrameReport, Settings, Trajectories
 from gscompress.stream.tracking import Matches, match
 from gscompress.stream.views import Control, Views
@@ -48,6 +49,8 @@ _CUT_BYTES = 0.5
 """Of the key frame: a change that takes more is sent as a key frame itself."""
 _RUN = 16
 """Frames of a run at most."""
+_RUN_VALUES = 1 << 28
+"""Values of all frames of a run at most: 1 GB of coefficients."""
 _RUN_PRICE = 3.0
 """By how much the price of a run of the same quality is higher, to begin with."""
 _WAYS: dict[Trajectories, tuple[Way, ...]] = {
@@ -186,7 +189,8 @@ class ClipEncoder:
             self._residual(moment)
             return
         self._waiting.append(moment)
-        if len(self._waiting) == _RUN:
+        values = len(moment.scene) * Layout(moment.scene.sh_degree).channels
+        if len(self._waiting) >= min(_RUN, max(1, _RUN_VALUES // values)):
             self._flush()
 
     def _key(self, scene: Gaussians, matches: Matches | None) -> None:

@@ -173,8 +173,9 @@ class GroupEncoder:
         other = self.fork()
         present = self._key if state.track is None else state.track.slots.everything()
         other._key = present.select(chosen)
-        parts_of = (state.rows, state.sensitivities, state.factors)
-        other._state = State(None, *(one[chosen] for one in parts_of))
+        other._state = State(
+            None, state.rows[chosen], state.sensitivities[chosen], state.factors[chosen]
+        )
         return other, len(chosen) / len(there)
 
     def adopt_factors(self, other: GroupEncoder) -> None:

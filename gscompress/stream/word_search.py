@@ -64,7 +64,8 @@ class _Values:
         """About what it takes to code them as integers, or to leave them."""
         size = np.abs(self.wishes)
         coded = _VALUE_BITS + _BITS_PER_OCTAVE * np.log2(1 + size) + self.cost[:, None] / 12
-        return np.minimum(coded, self.cost[:, None] * size * size).sum(axis=1)
+        left = self.cost[:, None] * size * size
+        return np.asarray(np.minimum(coded, left).sum(axis=1))
 
 
 def find_words(

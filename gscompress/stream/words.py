@@ -137,9 +137,11 @@ class WordCoder:
 
 def write_words(layout: Layout, books: Books | None, indices: bytes) -> bytes:
     """The words of a run; books None: those of the run before stay."""
-    return bytes([_KEPT]) + indices if books is None else bytes([_NEW]) + put_books(
-        layout, books
-    ) + indices
+    return (
+        bytes([_KEPT]) + indices
+        if books is None
+        else bytes([_NEW]) + put_books(layout, books) + indices
+    )
 
 
 def put_books(layout: Layout, books: Books) -> bytes:

@@ -25,9 +25,7 @@ def swarms(
     for t in range(frames):
         way = (speed * t + bends * t * t / frames)[member]
         grown = 0.01 * t * (member % 3)[:, None]
-        out.append(
-            scene.replace(means=scene.means + way, log_scales=scene.log_scales + grown)
-        )
+        out.append(scene.replace(means=scene.means + way, log_scales=scene.log_scales + grown))
     return out
 
 

@@ -42,7 +42,9 @@ def same(one: Gaussians, other: Gaussians) -> bool:
     return all(np.array_equal(getattr(one, a), getattr(other, a)) for a in ATTRIBUTES)
 
 
-def test_runs_decode_to_what_the_encoder_saw(key: bytes, encoder: GroupEncoder) -> None:
+def test_runs_decode_to_what_the_encoder_saw(
+    key: bytes, encoder: GroupEncoder, cameras: list[gs.Camera]
+) -> None:
     """With words, with the words of the run before, without; with corrections of some frames."""
     fork, decoder = encoder.fork(), GroupDecoder(key)
 
@@ -64,7 +66,9 @@ def test_runs_decode_to_what_the_encoder_saw(key: bytes, encoder: GroupEncoder) 
         ):
             assert same(found, expected)
     assert kinds == [b"\0", b"\1", b""]
-    assert np.abs(one.scenes[-1].means - coming[11].scene.means).max() < 0.02
+    control = Control(cameras, get_renderer("cpu"))
+    assert control.psnr(one.scenes[-1], coming[11].scene) > 40
+    assert control.psnr(decode_key(key), coming[11].scene) < 30
 
 
 def test_words_tell_of_swarms(encoder: GroupEncoder, key: bytes) -> None:
@@ -95,7 +99,7 @@ def test_a_target_holds_for_every_frame_of_a_run(
     found = find_run(encoder, coming, 1, goal, control, "coefficients")
     values = [control.psnr(s, m.scene) for s, m in zip(found.attempt.scenes, coming, strict=True)]
     assert min(values) >= 41.99
-    assert np.mean(values) < 45
+    assert min(values) < 42.6
     segment = Segment.from_bytes(found.attempt.segment.to_bytes())
     assert segment.kind == "run"
     assert len(segment.frames) == len(coming)

