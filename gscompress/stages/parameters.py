@@ -47,7 +47,7 @@ class Parameters:
             value.requires_grad_(True)
 
     def __len__(self) -> int:
-        return len(self.values["means"])
+        return len(next(iter(self.values.values())))
 
     def update(self, rates: Mapping[str, float | Tensor]) -> None:
         """One Adam step (Kingma and Ba 2015, algorithm 1) along the gradients, which it clears.
@@ -115,4 +115,4 @@ class Parameters:
             for moments in (self.first, self.second):
                 blank = torch.zeros_like(grown[count:])
                 moments[name] = torch.cat([moments[name], blank])
-        return torch.arange(count, len(self))
+        return torch.arange(count, len(self), device=source.device)

@@ -89,7 +89,7 @@ def test_a_clip_follows_the_blob(clip: tuple[Path, ClipTrainer], scene: Gaussian
     assert [r.bytes for r in made.reports] == [s.bytes for s in manifest.segments()]
     assert made.reports[1].moved > 5
     still = made._track.scene.replace(means=decode_key((folder / "000000.gsz").read_bytes()).means)
-    from gscompress.stream.training.online import photo_psnr
+    from gscompress.stream.training.pictures import photo_psnr
 
     assert made.control is not None
     last = made.reports[-1].psnr
