@@ -122,6 +122,7 @@ class ClipTrainer:
         self._most = 0
         if not self._resume():
             self._write_key(scene, time.perf_counter())
+            self._write_manifest(complete=False)
         for number in range(self._count, frames):
             self._learn(number)
             self._write_manifest(complete=False)
