@@ -90,7 +90,7 @@ class Parameters:
         m.lerp_(gradient, 1 - BETA1)
         v.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
         scale = v.sqrt()
-        scale.add_(EPSILON + self.damping * float(scale.mean()))
+        scale.add_(EPSILON + self.damping * scale.mean())
         value.sub_((m / scale).mul_(rates.view(1, *value.shape[1:])))
 
     def copy_rows(self, source: Tensor, target: Tensor) -> None:
