@@ -11,7 +11,7 @@ from gscompress.gaussians import Array, Gaussians
 from gscompress.metrics.psnr import psnr
 from gscompress.photos import fit_camera
 from gscompress.render.base import Renderer
-from gscompress.stages.targets import Targets, photo_targets
+from gscompress.stages.targets import Targets, photo_targets, shrunk
 from gscompress.stream.training.footage import Footage
 
 __all__ = ["footage_targets", "foreground", "photo_psnr"]
@@ -31,8 +31,6 @@ def foreground(
     Raises:
         InputError: A mask has other proportions than its camera.
     """
-    import torch
-
     pair = [footage.mask(k) for k in (number - 1, number)]
     found = []
     for view, camera in enumerate(cameras):
@@ -42,10 +40,8 @@ def foreground(
                 return None
             image = masks[view]
             fit_camera(footage.cameras[view], image, masks.paths[view])
-            white = torch.from_numpy((image.max(axis=2) > 0.5).astype(np.float32))
-            size = (camera.height, camera.width)
-            area = torch.nn.functional.interpolate(white[None, None], size, mode="area")
-            out = np.maximum(out, area[0, 0].numpy())
+            white = (image > 0.5).astype(np.float32)
+            out = np.maximum(out, shrunk(white, (camera.height, camera.width)).max(axis=2))
         found.append(out)
     return found
 

@@ -12,6 +12,7 @@ import pytest
 from gscompress.cameras import Camera
 from gscompress.errors import InputError
 from gscompress.stream.training.footage import find_footage, with_masks
+from gscompress.stream.training.pictures import foreground
 from tests.render.scenes import make_camera
 
 
@@ -78,9 +79,6 @@ def test_masks_are_of_the_same_frames(tmp_path: Path) -> None:
 
 def test_the_foreground_is_what_is_in_the_mask_of_now_or_before(tmp_path: Path) -> None:
     """At the size that is learned: a pixel counts if any part of it does."""
-    pytest.importorskip("torch", reason="training needs torch")
-    from gscompress.stream.training.pictures import foreground
-
     camera = replace(make_camera(8, 6), name="a")
     for folder in ("photos", "masks"):
         (tmp_path / folder / "a").mkdir(parents=True)
