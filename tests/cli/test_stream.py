@@ -167,9 +167,12 @@ def test_play_goes_on_behind_damage(run, tmp_path: Path) -> None:
     folder = write_clip(tmp_path / "clip", 3, 2).folder
     (folder / "000001.gsr").write_bytes(b"x" * (folder / "000001.gsr").stat().st_size)
     done = run("stream", "play", folder, "-v", "--json")
-    assert done.code == 0
     document = json.loads(done.out)
     assert (document["frames"], document["frames_skipped"], document["damaged"]) == (3, 2, 1)
+    assert done.code == 1
+    assert f"{folder}: found 2 of 5 frames lost, expected all of them" in done.err
+    assert run("stream", "play", folder, "--first", "3").code == 0
+    assert run("stream", "play", folder, "--last", "0").code == 0
     assert document["problems"][0].startswith(f"{folder / '000001.gsr'}: sha256: found")
     assert f"warning: {document['problems'][0]}; going on with the next key frame" in done.err
     for key in folder.glob("*.gsz"):
