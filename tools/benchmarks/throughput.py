@@ -150,7 +150,8 @@ def _child(verb: str, ply: str, compressed: str, preset: str) -> int:
         decompress(compressed)
     elif scene is not None and verb == "encode":
         name, *changes = preset.split(":")
-        Path(compressed).write_bytes(compress(scene, load_config(name, changes, stages="none")).to_bytes())
+        config = load_config(name, changes, stages="none")
+        Path(compressed).write_bytes(compress(scene, config).to_bytes())
     seconds, cpu = time.perf_counter() - started, time.process_time() - started_cpu
     print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "peak_mb": _peak_mb()}))
     return 0
