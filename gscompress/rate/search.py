@@ -96,7 +96,7 @@ class Search:
         allocate: Callable[[Config], Config] = lambda config: config,
     ) -> None:
         self._config = config
-        self._origin = 0.0  # of the octaves: where `_config` is
+        self._origin, self._moved = 0.0, False  # of the octaves: where `_config` is
         self._encoder = encoder
         self._measure = measure
         self._allocate = allocate
@@ -126,7 +126,10 @@ class Search:
             octaves = self._within(trial.octaves + _stride(window.aim - trial.measure, slope))
             last = trial.octaves, trial.measure
             if self._fixed is None and abs(octaves - trial.octaves) <= _NEAR:
-                self._fix(octaves)
+                if self._move(octaves):
+                    last, slope = None, window.slope
+                else:
+                    self._fix(octaves)
         assert best is not None
         raise Unreachable(best)
 
@@ -141,13 +144,20 @@ class Search:
     def _scaled(self, octaves: float) -> Config:
         return scaled(self._config, octaves - self._origin)
 
+    def _move(self, octaves: float) -> bool:
+        """Allocate where the target seems to be, if that was not done; voids what was found."""
+        if self._moved or abs(octaves) <= FAR:
+            return False
+        self._moved, there = True, self._scaled(octaves)
+        better = self._allocate(there)
+        if better is there:
+            return False
+        self._config, self._origin = better, octaves
+        self._low = self._high = None
+        return True
+
     def _fix(self, octaves: float) -> None:
         """From now on whole numbers are those of ``octaves``; what was found before is void."""
-        if abs(octaves) > FAR:
-            there = self._scaled(octaves)
-            better = self._allocate(there)
-            if better is not there:
-                self._config, self._origin = better, octaves
         attributes = self._scaled(octaves).attributes
         self._fixed = {group: attributes[group] for group in _STEPS_IN_WHOLE_NUMBERS}
         self._low = self._high = None

@@ -8,7 +8,7 @@ The last table tells how each figure grows from size to size: with the size to t
 
     tools/bench.py throughput scene.ply --sizes 100000 1000000 --presets fast balanced
 
-Settings after a preset's name, behind colons, change it:
+Stages are left out. Settings after a preset's name, behind colons, change it:
 ``balanced:allocate=0:attributes.sh.views=0``.
 """
 
@@ -150,8 +150,9 @@ def _child(verb: str, ply: str, compressed: str, preset: str) -> int:
         decompress(compressed)
     elif scene is not None and verb == "encode":
         name, *changes = preset.split(":")
-        config = load_config(name, changes, stages="none")
-        Path(compressed).write_bytes(compress(scene, config).to_bytes())
+        Path(compressed).write_bytes(
+            compress(scene, load_config(name, changes, stages="none")).to_bytes()
+        )
     seconds, cpu = time.perf_counter() - started, time.process_time() - started_cpu
     print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "peak_mb": _peak_mb()}))
     return 0
