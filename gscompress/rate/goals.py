@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from gscompress.config import Config
 from gscompress.errors import ConfigError, InputError, UsageError
+from gscompress.gaussians import Gaussians
 from gscompress.rate.bounds import bounded, check_bounds, find_errors, lossless, parse_bounds
 from gscompress.rate.control import ControlViews, hold_out
 from gscompress.rate.encoder import Encoded, Encoder
@@ -26,6 +27,9 @@ SIZE_TOLERANCE = 0.01
 PSNR_TOLERANCE = 0.1  # dB
 _SIZE_SLOPE = 0.4  # octaves of size per octave of the scale
 _PSNR_SLOPE = 5.0  # dB per octave of the scale
+_ROOM_TO_CODE = 1.0
+"""dB above a target that a scene needs before it is coded: below, its steps would be so fine that
+the scene as it came takes fewer bytes."""
 
 
 class Goal(Protocol):
@@ -34,6 +38,10 @@ class Goal(Protocol):
     def prepare(self, ctx: Context) -> Context:
         """The context in which the scene is changed and scored: views may be held out of it."""
         return ctx
+
+    def allows(self, changed: Gaussians, ctx: Context) -> bool:
+        """Whether the goal can be reached with what stages have made of the scene."""
+        return True
 
     def reach(
         self, config: Config, encoder: Encoder, ctx: Context
@@ -142,6 +150,11 @@ class TargetPsnr(Goal):
         if len(ctx.scene) == 0:
             raise InputError("target PSNR", found="a scene without Gaussians")
         return hold_out(ctx)
+
+    def allows(self, changed: Gaussians, ctx: Context) -> bool:
+        """Whether stages have left room for coding."""
+        limit = self.psnr + _ROOM_TO_CODE
+        return ControlViews(ctx).psnr(changed, limit) >= limit
 
     def reach(
         self, config: Config, encoder: Encoder, ctx: Context

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gscompress import _native
+from gscompress.render.base import Renderer
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Parameters"]
+__all__ = ["BETA1", "BETA2", "EPSILON", "Parameters", "one_torch_thread"]
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-15
 
@@ -116,3 +118,17 @@ class Parameters:
                 blank = torch.zeros_like(grown[count:])
                 moments[name] = torch.cat([moments[name], blank])
         return torch.arange(count, len(self))
+
+
+@contextmanager
+def one_torch_thread(renderer: Renderer) -> Iterator[None]:
+    """Torch's threads spin while they wait, and would starve those of the native rasterizer."""
+    import torch
+
+    before = torch.get_num_threads()
+    if renderer.name == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

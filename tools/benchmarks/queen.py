@@ -30,7 +30,7 @@ from gscompress.io import load
 from gscompress.pseudo_views import camera_extent
 from gscompress.render import get_renderer
 from gscompress.render.base import Renderer
-from gscompress.stages.optimise import one_torch_thread
+from gscompress.stages.parameters import one_torch_thread
 from gscompress.stream.latent import LatentFrame, apply
 from gscompress.stream.latent_segment import LatentTrack, write_segment
 from gscompress.stream.layout import morton_order

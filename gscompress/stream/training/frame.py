@@ -13,7 +13,8 @@ from gscompress.gaussians import Gaussians
 from gscompress.metrics.photo_loss import PhotoLoss
 from gscompress.pseudo_views import camera_extent
 from gscompress.render.base import Renderer, is_antialiased
-from gscompress.stages.optimise import Plan, one_torch_thread
+from gscompress.stages.optimise import Plan
+from gscompress.stages.parameters import one_torch_thread
 from gscompress.stages.targets import Targets, render_targets
 from gscompress.stream.latent import LatentFrame
 from gscompress.stream.training.gates import logistic_noise

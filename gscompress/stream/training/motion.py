@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from gscompress.cameras import Camera
 from gscompress.gaussians import Array, Gaussians
 from gscompress.pseudo_views import camera_extent
-from gscompress.render.base import Renderer, is_antialiased
-from gscompress.stages.targets import Targets, torch_device
+from gscompress.render.base import Renderer, is_antialiased, torch_device
+from gscompress.stages.targets import Targets
 from gscompress.stream.training.settings import MotionSettings
 
 if TYPE_CHECKING:
