@@ -24,6 +24,8 @@ __all__ = ["GroupDecoder", "Track", "decode_key", "phase_of"]
 Integers = NDArray[np.int32]
 
 _MAX_SLOTS = 1 << 28
+_LEAST = 0.5
+"""Wishes below are always 0."""
 
 
 def decode_key(data: bytes, where: str = "key frame") -> Gaussians:
@@ -89,12 +91,10 @@ class Track:
     def encode(
         self, wish: Array, weights: Array, price: float, phase: int
     ) -> tuple[bytes, Integers, Integers]:
-        """What the coder makes of wishes; no bytes, and the coder as before, if nothing changes."""
-        before = self.coder.copy()
-        data, slots, values = self.coder.encode(wish, weights, price, phase)
-        if not len(slots):
-            self.coder, data = before, b""
-        return data, slots, values
+        """What the coder makes of wishes; no bytes, and nothing learned, where none is a step."""
+        if max(wish.max(initial=0), -wish.min(initial=0)) < _LEAST:
+            return b"", np.zeros(0, np.int32), np.zeros((0, wish.shape[1]), np.int32)
+        return self.coder.encode(wish, weights, price, phase)
 
     def speak(self, books: Books) -> WordCoder:
         """Start with new codebooks."""

@@ -69,7 +69,7 @@ class State:
 
     track: Track | None
     rows: Rows
-    sensitivities: Doubles
+    sensitivities: Array
     factors: Doubles
     price: float = 0.0
 
@@ -217,8 +217,10 @@ class GroupEncoder:
 
     def look(self, track: Track, moment: Moment, rows: Rows) -> Probe:
         """What a frame lacks where ``track`` stands."""
-        missed = -self.wish(track.slots, moment.scene, rows) * track.slots.step_of()
-        return Probe(track.slots.everything(), np.asarray(missed, np.float32))
+        missed = -self.wish(track.slots, moment.scene, rows)
+        for part in track.slots.parts():
+            missed[part] *= track.slots.step_of(part)
+        return Probe(track.slots.everything(), missed)
 
     def look_here(self, moment: Moment) -> Probe:
         """What a frame lacks that was accepted."""
@@ -227,10 +229,11 @@ class GroupEncoder:
 
     def error_of(self, probe: Probe) -> float:
         """The mean squared error of the images that a frame is expected to have."""
-        total, missed = 0.0, np.square(probe.missed, dtype=np.float64)
-        missed *= self._state.sensitivities
+        total, state = 0.0, self._state
         for k, channels in enumerate(self._layout.slices.values()):
-            total += float(missed[:, channels].sum(axis=1) @ self._state.factors[:, k])
+            missed = np.square(probe.missed[:, channels], dtype=np.float64)
+            shown = (missed * state.sensitivities[:, channels]).sum(axis=1)
+            total += float(shown @ state.factors[:, k])
         return total
 
     def learn(self, moment: Moment, pictures: Sequence[Array], *, fresh: bool = False) -> float:
@@ -288,16 +291,19 @@ class GroupEncoder:
         visible = EVEN if self._bounds else float(np.median(visibility_of(present)))
         slots = Slots(present, Steps((1.0,) * len(GROUPS), visible))
         rows = followed(self._state.rows, moment.matches)
-        energy = np.square(self.wish(slots, moment.scene, rows).astype(np.float64))
-        energy[rows < 0] = 0
-        cost = self._state.sensitivities * np.square(slots.step_of())
+        wish = self.wish(slots, moment.scene, rows)
         steps = np.zeros(len(GROUPS))
         for k, (name, channels) in enumerate(self._layout.slices.items()):
-            of_group = cost[:, channels] * self._state.factors[:, k, None]
-            shown = of_group * energy[:, channels]
-            if not shown.sum() > 0:
-                shown = of_group
-            mean = float((shown * of_group).sum() / max(float(shown.sum()), 1e-300))
+            sums = np.zeros(4)
+            for part in slots.parts():
+                cost = (
+                    self._state.sensitivities[part, channels] * self._state.factors[part, k, None]
+                )
+                cost = cost * np.square(slots.step_of(part)[:, channels])
+                shown = cost * np.square(wish[part, channels], dtype=np.float64)
+                sums += [shown.sum(), (shown * cost).sum(), cost.sum(), (cost * cost).sum()]
+            whole, weighted = sums[:2] if sums[0] > 0 else sums[2:]
+            mean = float(weighted / max(whole, 1e-300))
             best = math.sqrt(6 * price / math.log(2) / max(mean, 1e-300))
             steps[k] = np.clip(_STEP_SHARE * best, _MIN_STEP, _MAX_STEP)
             if name in self._bounds:
@@ -332,18 +338,24 @@ class GroupEncoder:
         """The changes, in steps, that would leave no error; 0 for empty slots."""
         used = rows >= 0
         target = nearest_axes(scene.select(np.maximum(rows, 0)), slots.everything())
-        wish = slots.wanted(target) - slots.present()
+        wish = np.empty((len(slots), self._layout.channels), np.float32)
+        for part in slots.parts():
+            missing = slots.wanted(target, part) - slots.present(part)
+            wish[part] = np.clip(missing, -_LIMIT, _LIMIT)
         wish[~used] = 0
-        return np.asarray(np.clip(wish, -_LIMIT, _LIMIT), np.float32)
+        return wish
 
     def weights(self, track: Track, state: State) -> Array:  # [slots, C]
         """The mean squared error that a step costs."""
-        weights = state.sensitivities * np.square(track.slots.step_of())
-        for k, (name, channels) in enumerate(self._layout.slices.items()):
-            weights[:, channels] *= state.factors[:, k, None]
-            if name in self._bounds:
-                weights[:, channels] = np.inf
-        return np.asarray(weights, np.float32)
+        out = np.empty((len(track.slots), self._layout.channels), np.float32)
+        for part in track.slots.parts():
+            weights = state.sensitivities[part] * np.square(track.slots.step_of(part))
+            for k, (name, channels) in enumerate(self._layout.slices.items()):
+                weights[:, channels] *= state.factors[part, k, None]
+                if name in self._bounds:
+                    weights[:, channels] = np.inf
+            out[part] = weights
+        return out
 
 
 def followed(rows: Rows, matches: Matches) -> Rows:

@@ -77,7 +77,7 @@ class Run:
         scale: float = 1.0,
     ) -> None:
         self._encoder, self._moments = encoder, list(moments)
-        self._state, track = encoder.started(moments[len(moments) // 2], price)
+        self._state, track = encoder.started(moments[0], price)
         self._track, self._steps = track, track.slots.steps
         wishes, self._rows = _coefficients(encoder, track, self._state, moments)
         weights = encoder.weights(track, self._state)
