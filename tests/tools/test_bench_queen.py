@@ -56,7 +56,7 @@ def test_plain_residuals_are_the_learned_numbers_and_their_rounding():
     from benchmarks.queen import PlainModel, variants
 
     scene = make_scene(30, degree=1)
-    motion = Motion(torch.ones(30), [], torch.arange(30))
+    motion = Motion(torch.ones(30), [], torch.arange(30), torch.ones(30, dtype=torch.bool))
     row = variants(QueenSettings(), 1)[3]
     model = PlainModel(scene, motion, row.settings, 2.0)
     rng = np.random.default_rng(0)
