@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BufferedIOBase
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 from urllib.parse import urlsplit
 
-__all__ = ["FileHandler", "FileServer", "byte_range", "copy"]
+__all__ = ["FileHandler", "FileServer", "byte_range", "copy", "ended_by_signals"]
 
 _BLOCK = 1 << 20  # bytes
 _RANGE = re.compile(r"bytes=(\d{0,20})-(\d{0,20})")
@@ -157,3 +159,13 @@ def copy(source: BufferedIOBase | BinaryIO, target: BufferedIOBase | BinaryIO, l
             raise ConnectionError("the other side has gone")
         target.write(block)
         length -= len(block)
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """SIGTERM, with which services are stopped, ends a server as Ctrl-C does: in good order."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

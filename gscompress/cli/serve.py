@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from gscompress._serving import ended_by_signals
 from gscompress.cli.session import Session, common_options, pass_session
 from gscompress.errors import InputError
 
@@ -59,6 +60,7 @@ def verb(session: Session, /, folder: Path, port: int, host: str, origin: str) -
         }
         session.result(document, functools.partial(session.say, f"{server.url}  (Ctrl-C ends it)"))
         try:
-            server.serve_forever()
+            with ended_by_signals():
+                server.serve_forever()
         except KeyboardInterrupt:
             session.note("ended")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from gscompress._serving import ended_by_signals
 from gscompress.cli.session import Session, common_options, pass_session
 from gscompress.errors import InputError
 
@@ -65,7 +66,8 @@ def verb(
         if not no_open:
             webbrowser.open(server.url)
         try:
-            server.serve_forever()
+            with ended_by_signals():
+                server.serve_forever()
         except KeyboardInterrupt:
             session.note("ended")
 

@@ -241,13 +241,13 @@ def served(folder: Path) -> Iterator[str]:
                 assert line
                 text += line
             yield json.loads(text)["url"]
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)  # Ctrl-C is ignored by what a script started with &
             assert process.wait(_PATIENCE) == 0
         finally:
             process.kill()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent as a signal")
+@pytest.mark.skipif(os.name == "nt", reason="it is ended by a signal")
 def test_serve_and_play_as_processes(clip: Path) -> None:
     with served(clip) as url:
         command = [sys.executable, "-m", "gscompress", "stream", "play", url, "--json"]
