@@ -11,10 +11,12 @@ import sys
 from pathlib import Path
 
 QUESTIONS = {
+    "browser": "a .gsz in a headless Chromium: same bits as native, decode and first-frame times",
     "rasterizer": "forward, backward and scores, against another rasterizer in the same run",
     "coder": "symbols per second and bits per symbol of the entropy coders",
     "rd": "rate-distortion of ours against the peers that can be installed, BD-rate, plot",
     "ablation": "bits and dB as each part of the codec is switched off",
+    "exchange": "SPZ and SOG as we write them, against their own writers at equal settings",
     "targets": "ten sizes and ten PSNRs asked for per scene, and what came",
     "paper": "the published protocol over folders of scenes with photos",
     "queen": "what each part of learning a clip from photos is worth",

@@ -14,7 +14,13 @@ from gscompress.cli.session import Session, common_options, overwrite_option, pa
 from gscompress.errors import UsageError
 
 if TYPE_CHECKING:
-    from gscompress.gaussians import Mode
+    from gscompress.cameras import Camera
+    from gscompress.codecs.guidance import Sightings
+    from gscompress.gaussians import Gaussians, Mode
+
+VIEWS = 32
+VIEW_SIDE = 400
+"""Pixels of the longer side."""
 
 _FLAGS = {
     "version": "--spz-version",
@@ -85,6 +91,19 @@ def _bits(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
 @click.option(
     "--webp-effort", "effort", type=click.IntRange(0, 6), help="Effort to make a .sog small."
 )
+@click.option(
+    "--cameras",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="From where a .sog will be looked at: cameras.json, transforms.json, COLMAP, dataset. By "
+    "default the training cameras beside IN; virtual ones where there are none.",
+)
+@click.option(
+    "--views",
+    metavar="N",
+    type=click.IntRange(0),
+    help="Of how many of them a .sog keeps the harmonics best; 0 for none, 32 where not said.",
+)
 @overwrite_option
 @common_options
 @pass_session
@@ -98,6 +117,8 @@ def verb(
     mode: Mode | None,
     axes_in: str | None,
     axes_out: str | None,
+    cameras: Path | None,
+    views: int | None,
     overwrite: bool,
     **flags: Any,
 ) -> None:
@@ -121,6 +142,9 @@ def verb(
     for axes, flag in ((axes_in, "--axes-in"), (axes_out, "--axes-out")):
         if axes is not None:
             check_axes(flag, axes)
+    if chosen.id != "sog" and (cameras is not None or views is not None):
+        flag = "--views" if cameras is None else "--cameras"
+        raise UsageError(f"{flag}: a {target.suffix} has no such setting")
     if not overwrite:
         refuse_existing(target)
     open_input(source).close()
@@ -136,6 +160,8 @@ def verb(
             )
         scene = scene.replace(sh=scene.sh[:, : (sh_degree + 1) ** 2])
     scene = scene if mode is None else scene.replace(mode=mode)
+    if chosen.id == "sog" and views != 0 and scene.sh_degree and len(scene):
+        settings["sightings"] = _sightings(session, scene, source, cameras, views or VIEWS)
     save(scene, target, overwrite=overwrite, axes=axes_out, settings=settings)
     document = {
         "input": str(source),
@@ -151,6 +177,31 @@ def verb(
         f"{document['output_bytes']:,} bytes"
     )
     session.result(document, functools.partial(session.say, text))
+
+
+def _sightings(
+    session: Session, scene: Gaussians, source: Path, cameras: Path | None, count: int
+) -> Sightings:
+    """From where the Gaussians are seen: from cameras that were given, or found, or virtual."""
+    from gscompress.cli.views import Views
+    from gscompress.importance import pick_views
+    from gscompress.importance.scores import sight
+    from gscompress.render import get_renderer
+    from gscompress.virtual_cameras import virtual_cameras
+
+    found = Views.find(cameras, source)
+    if found is None:
+        looking = virtual_cameras(scene, count, width=VIEW_SIDE, height=VIEW_SIDE * 3 // 4)
+        session.say(f"{len(looking)} virtual cameras, none being given")
+    else:
+        looking = [_small(camera) for camera in pick_views(found.train or found.test, count)]
+    return sight(scene, looking, get_renderer("cpu"))
+
+
+def _small(camera: Camera) -> Camera:
+    """The camera with an image that is just large enough to see what it sees."""
+    share = min(1.0, VIEW_SIDE / max(camera.width, camera.height))
+    return camera.resized(*(max(1, round(side * share)) for side in (camera.width, camera.height)))
 
 
 def _settings(flags: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from gscompress.cameras import Camera
 from gscompress.codecs.guidance import Guidance, Sightings, weight_codes
 from gscompress.gaussians import Array, Gaussians
 from gscompress.importance import pick_views
+from gscompress.render.base import Progress, Renderer
 from gscompress.stages.base import Context
 
-__all__ = ["look"]
+__all__ = ["look", "sight"]
 
 
 def look(scene: Gaussians, codecs: Mapping[str, Any], ctx: Context) -> Guidance:
@@ -33,12 +34,24 @@ def look(scene: Gaussians, codecs: Mapping[str, Any], ctx: Context) -> Guidance:
     score = getattr(classes, "score", "weight_sum")
     importance = sightings = None
     if wanted[1]:
-        importance, sightings = _sight(scene, pick_views(ctx.cameras, wanted[1]), ctx, score)
+        importance, sightings = _sight(
+            scene, pick_views(ctx.cameras, wanted[1]), ctx.renderer, score, ctx.step("score")
+        )
     if wanted[0] != wanted[1]:
         importance = (
             _score(scene, pick_views(ctx.cameras, wanted[0]), ctx, score) if wanted[0] else None
         )
     return Guidance(importance, sightings, ctx.trained, _torch_device(ctx))
+
+
+def sight(
+    scene: Gaussians,
+    cameras: Sequence[Camera],
+    renderer: Renderer,
+    progress: Progress | None = None,
+) -> Sightings:
+    """From where each Gaussian is seen, and how much."""
+    return _sight(scene, cameras, renderer, "weight_sq_sum", progress)[1]
 
 
 def _torch_device(ctx: Context) -> str:
@@ -56,15 +69,18 @@ def _score(scene: Gaussians, cameras: Sequence[Camera], ctx: Context, score: str
 
 
 def _sight(
-    scene: Gaussians, cameras: Sequence[Camera], ctx: Context, score: str
+    scene: Gaussians,
+    cameras: Sequence[Camera],
+    renderer: Renderer,
+    score: str,
+    progress: Progress | None,
 ) -> tuple[Array, Sightings]:
     """The score over all cameras, and the squared weights view by view."""
     codes = np.empty((len(scene), len(cameras)), np.uint8)
     total = np.zeros(len(scene))
     gather = np.maximum if score == "weight_max" else np.add
-    progress = ctx.step("score")
     for view, camera in enumerate(cameras):
-        scores = ctx.renderer.scores(scene, [camera], removal=score == "removal_effect")
+        scores = renderer.scores(scene, [camera], removal=score == "removal_effect")
         codes[:, view] = weight_codes(scores.weight_sq_sum)
         gather(total, getattr(scores, score), out=total)
         if progress is not None:

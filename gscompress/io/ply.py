@@ -4,7 +4,8 @@ Properties: x y z, nx ny nz (unused, zero), f_dc_0..2, f_rest_* (channel-major: 
 opacity (logit), scale_0..2 (natural log), rot_0..3 (wxyz). The rasterization mode travels in a
 comment ``SplatRenderMode: mip`` or ``2dgs``, as the trainer Brush writes it; Postshot's
 ``antialiased 1`` is read too. 2DGS trainers write no scale_2. Mip-Splatting trainers write a
-filter_3D, which is applied: the scene read is the one that they render.
+filter_3D, which is applied: the scene read is the one that they render. Colours in linear light are
+said in a comment ``SplatColorSpace: linear``, which is our own.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from plyfile import PlyData, PlyElement
 
 from gscompress.errors import InputError
-from gscompress.gaussians import Array, Gaussians, Mode
+from gscompress.gaussians import Array, ColourSpace, Gaussians, Mode
 from gscompress.io.atomic import atomic_write
 from gscompress.io.ply_header import PlyHeader, Table, read_header
 from gscompress.io.ply_rows import BLOCK_ROWS, columns, read_blocks
@@ -79,6 +80,7 @@ class PlyFormat:
             opacity_logits=np.empty(n, np.float32),
             sh=np.empty((n, k, 3), np.float32),
             mode=layout.mode,
+            colour_space=_colour_space(header),
         )
         infinite = 0
         for first, block in blocks:
@@ -106,7 +108,11 @@ class PlyFormat:
     def save(self, scene: Gaussians, path: Path) -> None:
         """Write a scene, block by block; nothing of the size of the scene is allocated."""
         if scene.colour_space != "srgb":
-            _log.warning("%s: a PLY cannot say that colours are %s", path, scene.colour_space)
+            _log.warning(
+                "%s: other programs will take the colours for sRGB; they are %s",
+                path,
+                scene.colour_space,
+            )
         names = [*_FIXED["means"], *_NORMALS, *_FIXED["f_dc"]]
         names += [f"f_rest_{i}" for i in range(3 * (scene.sh.shape[1] - 1))]
         flat = scene.mode == "2dgs" and bool(np.all(scene.log_scales[:, 2] == FLAT_LOG_SCALE))
@@ -116,6 +122,8 @@ class PlyFormat:
         row = np.zeros((), [(name, "<f4") for name in names])
         vertex = PlyElement.describe(np.broadcast_to(row, len(scene)), "vertex")
         comments = [] if scene.mode == "default" else [f"SplatRenderMode: {scene.mode}"]
+        if scene.colour_space != "srgb":
+            comments.append(f"SplatColorSpace: {scene.colour_space}")
         head = PlyData([vertex], byte_order="<", comments=comments).header
         with atomic_write(path, overwrite=True) as out:
             out.write(head.encode("ascii") + b"\n")
@@ -215,6 +223,14 @@ def _mode(header: PlyHeader) -> Mode:
                 "%s: unknown mode in the comment %r: taken as default", header.path, comment
             )
     return mode
+
+
+def _colour_space(header: PlyHeader) -> ColourSpace:
+    """What the colours are, by our own comment."""
+    for comment in header.comments:
+        if re.fullmatch(r"SplatColorSpace\s*:\s*linear", comment, re.I):
+            return "linear"
+    return "srgb"
 
 
 def _clamp_infinite(logits: Array) -> int:

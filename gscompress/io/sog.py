@@ -9,50 +9,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gscompress.codecs.guidance import Sightings
 from gscompress.errors import ConfigError, InputError
-from gscompress.gaussians import Array, Gaussians, Mode
-from gscompress.io.codebook import (
-    nearest_level,
-    palette,
-    palette_codebook,
-    scalar_codebook,
-    visibility,
-)
+from gscompress.gaussians import Array, Gaussians
 from gscompress.io.quantised import (
     Bytes,
     byte_logits,
     from_smallest_three,
     morton_order,
-    opacity_bytes,
     say_losses,
-    smallest_three,
-    to_levels,
     with_carried,
 )
 from gscompress.io.sog_files import (
+    COEFFICIENTS,
+    ENTRIES_PER_ROW,
+    FIRST_ROTATION,
+    LEVELS,
+    MAX_PALETTE,
     META,
+    MODELS,
     Levels,
     SogFiles,
-    encode_texture,
-    texture_size,
     write_zip,
 )
+from gscompress.io.sog_writer import SogWriter, palette_size
 
 __all__ = ["SogFormat"]
-
-LEVELS = 256
-ENTRIES_PER_ROW = 64
-MAX_PALETTE = 1 << 16
-FIRST_ROTATION = 252
-"""Alpha of a rotation whose largest component is w; up to 255 for z."""
-
-_COEFFICIENTS = (0, 3, 8, 15)
-_MODELS: dict[Mode, str] = {"mip": "antialiased", "2dgs": "2dgs"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +51,8 @@ class SogFormat:
     Attributes:
         palette: Most entries of the palette of spherical harmonics; fewer for small scenes.
         effort: Of the WebP encoder, 0 to 6.
+        sightings: From where the Gaussians are seen, in the order of the scene to be written: what
+            nobody sees of their harmonics is then left out, which the images gain from.
     """
 
     id: ClassVar[str] = "sog"
@@ -71,6 +60,7 @@ class SogFormat:
 
     palette: int = MAX_PALETTE
     effort: int = 4
+    sightings: Sightings | None = None
 
     def __post_init__(self) -> None:
         for name, low, high in (("palette", 1, MAX_PALETTE), ("effort", 0, 6)):
@@ -104,7 +94,7 @@ class SogFormat:
         else:
             dc = _levels(files, "sh0", meta.sh0, colour[:, :3])
             logits = byte_logits(colour[:, 3])
-        modes = {model: mode for mode, model in _MODELS.items()}
+        modes = {model: mode for mode, model in MODELS.items()}
         rest = _read_sh(files)
         scene = Gaussians(
             means=_read_means(files),
@@ -135,104 +125,21 @@ class SogFormat:
         losses: list[str] = []
         scene = with_carried(scene, 3, ("default", "mip", "2dgs"), losses)
         say_losses(path, "SOG", losses)
-        scene = scene.select(morton_order(scene.means))
-        writer = _Writer(scene, self.effort)
+        order = morton_order(scene.means)
+        scene = scene.select(order)
+        writer = SogWriter(scene, self.effort)
         writer.add_means()
         writer.add_quats()
         writer.add_scales()
-        writer.add_colours()
-        if scene.sh_degree and len(scene):
-            writer.add_sh(min(self.palette, _palette_size(len(scene))))
+        size = min(self.palette, palette_size(len(scene)))
+        if not (scene.sh_degree and len(scene)):
+            writer.add_colours(scene.sh[:, 0])
+        elif self.sightings is None:
+            writer.add_colours(scene.sh[:, 0])
+            writer.add_sh(size)
+        else:
+            writer.add_seen(self.sightings.select(order), size)
         write_zip(path, writer.meta, writer.images)
-
-
-class _Writer:
-    """Fills meta.json and the textures, one attribute after the other."""
-
-    def __init__(self, scene: Gaussians, effort: int) -> None:
-        self._scene = scene
-        self._effort = effort
-        self._weights = visibility(scene)
-        self._size = texture_size(len(scene))
-        self.images: dict[str, bytes] = {}
-        self.meta: dict[str, Any] = {
-            "version": 2,
-            "asset": {"generator": "gscompress"},
-            "count": len(scene),
-        }
-        if scene.mode != "default":
-            self.meta["model"] = _MODELS[scene.mode]
-
-    def _add(self, name: str, rgb: NDArray[Any], alpha: Bytes | int = 255) -> None:
-        texels = np.empty((len(rgb), 4), np.uint8)
-        texels[:, :3] = rgb
-        texels[:, 3] = alpha
-        self.images[name] = encode_texture(texels, *self._size, self._effort)
-
-    def add_means(self) -> None:
-        """Positions, 16 bits of the signed logarithm."""
-        logs = _signed_log(self._scene.means.astype(np.float64))
-        low = logs.min(axis=0) if len(logs) else np.zeros(3)
-        high = logs.max(axis=0) if len(logs) else np.zeros(3)
-        levels = to_levels((logs - low) / np.where(high > low, high - low, 1) * 65535, 65535)
-        self._add("means_l.webp", levels & 0xFF)
-        self._add("means_u.webp", levels >> 8)
-        self.meta["means"] = {
-            "mins": low.tolist(),
-            "maxs": high.tolist(),
-            "files": ["means_l.webp", "means_u.webp"],
-        }
-
-    def add_quats(self) -> None:
-        """Rotations, three bytes and the index of the largest component."""
-        largest, others = smallest_three(self._scene.quats)
-        self._add("quats.webp", to_levels((others + 1) * 127.5, 255), largest + FIRST_ROTATION)
-        self.meta["quats"] = {"files": ["quats.webp"]}
-
-    def add_scales(self) -> None:
-        """Log-scales, from one codebook."""
-        levels = self._codebook("scales", self._scene.log_scales)
-        self._add("scales.webp", levels)
-
-    def add_colours(self) -> None:
-        """Constant terms, from one codebook, and opacities."""
-        levels = self._codebook("sh0", self._scene.sh[:, 0])
-        self._add("sh0.webp", levels, opacity_bytes(self._scene))
-
-    def _codebook(self, name: str, values: Array) -> Bytes:  # [N, 3]
-        weights = np.repeat(self._weights, values.shape[1])
-        book = scalar_codebook(values.ravel(), weights, LEVELS)
-        self.meta[name] = {"codebook": book.tolist(), "files": [f"{name}.webp"]}
-        return nearest_level(values, book)
-
-    def add_sh(self, size: int) -> None:
-        """Higher spherical harmonics, from a palette whose numbers are from a codebook."""
-        n, k = len(self._scene), self._scene.sh.shape[1] - 1
-        vectors = self._scene.sh[:, 1:].reshape(n, 3 * k)
-        entries, labels = palette(vectors, self._weights, size)
-        book = palette_codebook(vectors, self._weights, entries, labels, LEVELS)
-        rows = -(-len(entries) // ENTRIES_PER_ROW)
-        texels = np.full((rows * ENTRIES_PER_ROW * k, 4), 255, np.uint8)
-        texels[: len(entries) * k, :3] = nearest_level(entries, book).reshape(-1, 3)
-        self.images["shN_centroids.webp"] = encode_texture(
-            texels, ENTRIES_PER_ROW * k, rows, self._effort
-        )
-        self._add("shN_labels.webp", np.stack([labels & 0xFF, labels >> 8, labels * 0], axis=1))
-        self.meta["shN"] = {
-            "count": len(entries),
-            "bands": self._scene.sh_degree,
-            "codebook": book.tolist(),
-            "files": ["shN_centroids.webp", "shN_labels.webp"],
-        }
-
-
-def _palette_size(count: int) -> int:
-    """Entries for a scene: a power of two times 1024, about as many as there are Gaussians."""
-    return min(MAX_PALETTE, max(1, 1 << (count.bit_length() - 1)))
-
-
-def _signed_log(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.copysign(np.log1p(np.abs(values)), values))
 
 
 def _levels(files: SogFiles, name: str, levels: Levels, indices: Bytes) -> Array:
@@ -285,7 +192,7 @@ def _read_sh(files: SogFiles) -> Array:  # [N, K - 1, 3]
     if len(rest.files) != 2:
         raise files.damaged(META, f"shN with {len(rest.files)} files", "palette and labels")
     if files.meta.version == 2:
-        k = _COEFFICIENTS[rest.bands]
+        k = COEFFICIENTS[rest.bands]
     else:
         k = {9: 3, 24: 8, 45: 15}.get(rest.shape[-1] if rest.shape else 0, 0)
     if not k:

@@ -22,12 +22,38 @@ from PIL import Image
 
 from gscompress.errors import InputError
 from gscompress.files import read_input
+from gscompress.gaussians import Mode
 from gscompress.io.atomic import atomic_write
 from gscompress.io.quantised import Bytes, check_count
 
-__all__ = ["Levels", "Meta", "Palette", "SogFiles", "encode_texture", "texture_size", "write_zip"]
+__all__ = [
+    "COEFFICIENTS",
+    "ENTRIES_PER_ROW",
+    "FIRST_ROTATION",
+    "LEVELS",
+    "MAX_PALETTE",
+    "META",
+    "MODELS",
+    "Levels",
+    "Meta",
+    "Palette",
+    "SogFiles",
+    "encode_texture",
+    "texture_size",
+    "write_zip",
+]
 
 META = "meta.json"
+LEVELS = 256
+ENTRIES_PER_ROW = 64
+MAX_PALETTE = 1 << 16
+FIRST_ROTATION = 252
+"""Alpha of a rotation whose largest component is w; up to 255 for z."""
+
+COEFFICIENTS = (0, 3, 8, 15)
+"""Of harmonics above the constant one, by bands."""
+
+MODELS: dict[Mode, str] = {"mip": "antialiased", "2dgs": "2dgs"}
 MAX_META_BYTES = 1 << 22
 MAX_SIDE = 16383
 """Largest side of a WebP."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gscompress.codecs.guidance import Sightings
 from gscompress.gaussians import Array
 
-__all__ = ["harmonics", "refit"]
+__all__ = ["harmonics", "image_metric", "refit"]
 
 Doubles = NDArray[np.float64]
 
@@ -73,7 +73,7 @@ def refit(
         return out, left
     for begin in range(0, n, _BLOCK):
         rows = slice(begin, min(begin + _BLOCK, n))
-        gram = _gram(means[rows], sightings.select(rows), before, damping)
+        gram = image_metric(means[rows], sightings.select(rows), before, damping)
         dropped = sh[rows, terms:].astype(np.float64)
         lost = gram[:, :terms, terms:] @ dropped  # [B, terms, 3]
         change = np.linalg.solve(gram[:, :terms, :terms], lost)
@@ -83,9 +83,14 @@ def refit(
     return out, left
 
 
-def _gram(
+def image_metric(
     means: Array, sightings: Sightings, terms: int, damping: float
-) -> Doubles:  # [B, terms, terms]
+) -> Doubles:  # [N, 3] -> [N, terms, terms]
+    """G of each Gaussian: errors e of its coefficients change the images by e^T G e.
+
+    The sum over cameras of weight * Y Y^T, and ``damping`` views from everywhere, each as heavy as
+    its typical one. For few Gaussians at a time. A Gaussian that nobody sees gets the identity.
+    """
     weights = sightings.weights.astype(np.float64)  # [B, V]
     ways = means[:, None].astype(np.float64) - sightings.eyes[None]
     length = np.linalg.norm(ways, axis=2, keepdims=True)

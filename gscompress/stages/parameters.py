@@ -49,7 +49,7 @@ class Parameters:
             value.requires_grad_(True)
 
     def __len__(self) -> int:
-        return len(self.values["means"])
+        return len(next(iter(self.values.values())))
 
     def update(self, rates: Mapping[str, float | Tensor]) -> None:
         """One Adam step (Kingma and Ba 2015, algorithm 1) along the gradients, which it clears.
@@ -92,7 +92,7 @@ class Parameters:
         m.lerp_(gradient, 1 - BETA1)
         v.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
         scale = v.sqrt()
-        scale.add_(EPSILON + self.damping * float(scale.mean()))
+        scale.add_(EPSILON + self.damping * scale.mean())
         value.sub_((m / scale).mul_(rates.view(1, *value.shape[1:])))
 
     def copy_rows(self, source: Tensor, target: Tensor) -> None:
@@ -117,7 +117,7 @@ class Parameters:
             for moments in (self.first, self.second):
                 blank = torch.zeros_like(grown[count:])
                 moments[name] = torch.cat([moments[name], blank])
-        return torch.arange(count, len(self))
+        return torch.arange(count, len(self), device=source.device)
 
 
 @contextmanager

@@ -106,6 +106,23 @@ def test_a_compressed_scene_looks_as_our_own_render(show, files, cameras):
     assert len(watched.requests) > 5
 
 
+def test_linear_light_is_shown_as_srgb(show, files, cameras, tmp_path):
+    """A glTF whose colours are linear, beside a PLY that is not; and a .gsz."""
+    linear = gs.load(files["cut.ply"]).replace(colour_space="linear")
+    gs.save(linear, tmp_path / "linear.glb")
+    gs.compress(linear, "fast", device="cpu").save(tmp_path / "linear.gsz")
+    light = native(linear, cameras[0])
+    expected = np.where(light > 0.0031308, 1.055 * light ** (1 / 2.4) - 0.055, 12.92 * light)
+    watched = show(tmp_path / "linear.glb", files["cut.ply"])
+    for split, image in ((1, expected), (0, light)):
+        watched.page.evaluate(f"viewer.moveSplit({split})")
+        watched.page.evaluate("viewer.stage.redraw()")
+        assert psnr(picture(watched.page), image) >= 40  # dark colours are spread
+    coded = show(tmp_path / "linear.gsz")
+    assert psnr(picture(coded.page), expected) >= 30  # the preset's own loss too
+    assert watched.errors == coded.errors == []
+
+
 def test_side_by_side(show, files, cameras):
     """Left of the divider is the first scene, right of it the second."""
     watched = show(files["small.gsz"], files["other.spz"])

@@ -137,6 +137,21 @@ def test_convert_passes_settings_on(run, ply, scene) -> None:
     assert not Path("c.spz").exists()
 
 
+def test_convert_to_sog_looks_from_cameras(run, ply, cameras) -> None:
+    assert run("convert", ply, "blind.sog", "--views", 0, "--sog-palette", 16).code == 0
+    done = run("convert", ply, "virtual.sog", "--views", 4, "--sog-palette", 16)
+    assert "4 virtual cameras" in done.out
+    args = ("convert", ply, "seen.sog", "--sog-palette", 16, "--cameras", cameras, "--json")
+    assert run(*args).code == 0
+    psnr = {}
+    for name in ("blind", "seen"):
+        where = ("--cameras", cameras, "--split", "train")  # these few see little of the sphere
+        psnr[name] = json.loads(run("eval", ply, f"{name}.sog", *where, "--json").out)["psnr"]
+    assert psnr["seen"] > psnr["blind"] + 1
+    for flags in (["--views", 3], ["--cameras", cameras]):
+        assert f"{flags[0]}: a .ply has no such setting" in run("convert", ply, "b.ply", *flags).err
+
+
 def test_convert_turns_axes(run, ply, scene) -> None:
     assert run("convert", ply, "a.glb").code == 0
     assert np.array_equal(load("a.glb").means, scene.means)

@@ -286,6 +286,7 @@ def test_says_what_it_does_not_know(tmp_path: Path, caplog: pytest.LogCaptureFix
     caplog.clear()
     save(make_scene(10).replace(colour_space="linear"), tmp_path / "b.ply")
     assert "linear" in caplog.text
+    assert load(tmp_path / "b.ply").colour_space == "linear"
 
 
 def test_refuses_an_empty_scene_and_wrong_axes(tmp_path: Path) -> None:

@@ -8,7 +8,18 @@ import pytest
 from gscompress.gaussians import ATTRIBUTES, Gaussians
 
 TOOLS = Path(__file__).parents[2] / "tools"
-QUESTIONS = ("rasterizer", "coder", "rd", "ablation", "targets", "throughput", "paper", "stream")
+QUESTIONS = (
+    "rasterizer",
+    "coder",
+    "rd",
+    "ablation",
+    "targets",
+    "throughput",
+    "paper",
+    "stream",
+    "exchange",
+    "browser",
+)
 
 
 @pytest.fixture(autouse=True)

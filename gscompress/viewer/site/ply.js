@@ -7,7 +7,7 @@ const SIZES = { float: 4, float32: 4, double: 8, uchar: 1, uint8: 1, char: 1, in
   uint16: 2, short: 2, int16: 2, int: 4, int32: 4, uint: 4, uint32: 4 };
 
 export function readPly(bytes) {
-  const { count, stride, offsets, start } = readHeader(bytes);
+  const { count, stride, offsets, start, mode, colourSpace } = readHeader(bytes);
   if (bytes.length - start < count * stride) {
     throw new GszError("PLY", `${bytes.length - start} bytes of data`, count * stride);
   }
@@ -33,7 +33,8 @@ export function readPly(bytes) {
   return {
     count,
     shDegree,
-    mode: "default",
+    mode,
+    colourSpace,
     means: column(["x", "y", "z"]),
     opacityLogits: column(["opacity"]),
     logScales: column(["scale_0", "scale_1", "scale_2"]),
@@ -53,8 +54,12 @@ function readHeader(bytes) {
   let count = 0;
   let stride = 0;
   let elements = 0;
+  let mode = "default";
+  let colourSpace = "srgb";
   for (const line of text.slice(0, end).split(/\r?\n/)) {
     const [word, a, b] = line.trim().split(/\s+/);
+    if (word === "comment" && a === "SplatRenderMode:") mode = b;
+    if (word === "comment" && a === "SplatColorSpace:") colourSpace = b;
     if (word === "format" && a !== "binary_little_endian") throw new GszError("PLY", `format ${a}`);
     if (word === "element") {
       ++elements;
@@ -69,5 +74,5 @@ function readHeader(bytes) {
       stride += SIZES[a];
     }
   }
-  return { count, stride, offsets, start: end + "end_header\n".length };
+  return { count, stride, offsets, start: end + "end_header\n".length, mode, colourSpace };
 }

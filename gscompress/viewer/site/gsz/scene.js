@@ -33,7 +33,7 @@ const ENTROPY_FIELDS = { mix: {}, rans: { model: "auto" }, zstd: { level: 19 } }
 
 // Decode a whole file. `open` decodes planes: here, or in workers (pool.js).
 //
-// Gives {count, shDegree, mode, means, opacityLogits, logScales, quats, sh}: Float32Arrays with the
+// Gives {count, shDegree, mode, colourSpace, means, opacityLogits, logScales, quats, sh}: Float32Arrays with the
 // same bits as gscompress.Gaussians has. Throws GszError.
 export async function decodeGsz(bytes, open = openHere) {
   const head = parseHead(bytes);
@@ -55,6 +55,7 @@ export class SceneDecoder {
     this.ends = this.levels.map((_, level) => endOfLevel(head, level));
     this.decoded = new Decoded(
       this.levels, integerOf(header, "sh_degree", MAX_SH_DEGREE), modeOf(header));
+    this.colourSpace = header.colour_space === "linear" ? "linear" : "srgb";
     const { codecs, coder } = componentsOf(header);
     this.codecs = codecs;
     const chunkOf = (name) =>
@@ -89,6 +90,7 @@ export class SceneDecoder {
       count: to - from,
       shDegree: decoded.shDegree,
       mode: decoded.mode,
+      colourSpace: this.colourSpace,
       means: part("means"),
       opacityLogits: part("opacities"),
       logScales: part("scales"),

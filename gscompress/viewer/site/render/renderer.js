@@ -22,8 +22,8 @@ export class Renderer {
   }
 
   // Room on the graphics card for a scene of `count` Gaussians.
-  makeRoom({ count, shDegree, mode }) {
-    return new SceneOnCard(this.gl, count, shDegree, mode);
+  makeRoom({ count, shDegree, mode, colourSpace }) {
+    return new SceneOnCard(this.gl, count, shDegree, mode, colourSpace);
   }
 
   // Draw `parts`: [{card, left, right}] with the share of the width that each one gets.
@@ -40,12 +40,10 @@ export class Renderer {
     gl.blendFunc(gl.ONE_MINUS_DST_ALPHA, gl.ONE);
     gl.useProgram(this.splats.program);
     this.#setCamera(camera);
-    for (const { card, left, right } of parts) {
-      const from = Math.round(left * this.width);
-      gl.scissor(from, 0, Math.max(0, Math.round(right * this.width) - from), this.height);
-      card.draw(this.splats);
+    for (const part of parts) {
+      this.#confine(part);
+      part.card.draw(this.splats);
     }
-    gl.disable(gl.SCISSOR_TEST);
     gl.disable(gl.BLEND);
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
     gl.useProgram(this.screen.program);
@@ -54,7 +52,12 @@ export class Renderer {
     gl.uniform1i(this.screen.at("gathered"), 0);
     gl.uniform3fv(this.screen.at("background"), background);
     gl.bindVertexArray(null);
-    gl.drawArrays(gl.TRIANGLES, 0, 3);
+    for (const part of parts.length > 0 ? parts : [{ left: 0, right: 1 }]) {
+      this.#confine(part);
+      gl.uniform1i(this.screen.at("linear"), part.card?.linear ? 1 : 0);
+      gl.drawArrays(gl.TRIANGLES, 0, 3);
+    }
+    gl.disable(gl.SCISSOR_TEST);
   }
 
   // Once the graphics card has done what was asked of it so far.
@@ -66,6 +69,13 @@ export class Renderer {
       await new Promise(requestAnimationFrame);
     }
     gl.deleteSync(fence);
+  }
+
+  // Draw into a part's share of the width only.
+  #confine({ left, right }) {
+    const from = Math.round(left * this.width);
+    const width = Math.max(0, Math.round(right * this.width) - from);
+    this.gl.scissor(from, 0, width, this.height);
   }
 
   #setCamera(camera) {
@@ -97,8 +107,9 @@ export class Renderer {
 
 // A scene's attributes as textures, as they are, and the order in which it is drawn.
 class SceneOnCard {
-  constructor(gl, count, shDegree, mode) {
+  constructor(gl, count, shDegree, mode, colourSpace) {
     this.gl = gl;
+    this.linear = colourSpace === "linear";
     this.terms = (shDegree + 1) ** 2;
     this.antialiased = mode === "mip";
     const most = gl.getParameter(gl.MAX_TEXTURE_SIZE);

@@ -133,10 +133,23 @@ export const SCREEN_FRAGMENT = `#version 300 es
 precision highp float;
 uniform highp sampler2D gathered;
 uniform vec3 background;
+uniform int linear;
 out vec4 pixel;
+
+// IEC 61966-2-1
+vec3 toLinear(vec3 c) {
+  return mix(c / 12.92, pow((c + 0.055) / 1.055, vec3(2.4)), vec3(greaterThan(c, vec3(0.04045))));
+}
+
+vec3 fromLinear(vec3 c) {
+  vec3 high = 1.055 * pow(c, vec3(1.0 / 2.4)) - 0.055;
+  return mix(12.92 * c, high, vec3(greaterThan(c, vec3(0.0031308))));
+}
 
 void main() {
   vec4 light = texelFetch(gathered, ivec2(gl_FragCoord.xy), 0);
-  pixel = vec4(light.rgb + (1.0 - light.a) * background, 1.0);
+  vec3 behind = linear == 1 ? toLinear(background) : background;
+  vec3 seen = light.rgb + (1.0 - light.a) * behind;
+  pixel = vec4(linear == 1 ? fromLinear(max(seen, 0.0)) : seen, 1.0);
 }
 `;
