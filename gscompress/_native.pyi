@@ -3,6 +3,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+_Integers = NDArray[np.int16] | NDArray[np.int32]
+
 # geometry
 def morton_encode(positions: NDArray[np.uint32]) -> NDArray[np.uint64]: ...
 def morton_decode(codes: NDArray[np.uint64]) -> NDArray[np.uint32]: ...
@@ -21,9 +23,9 @@ def quantize_ycocg(
     chroma_factor: float,
     first: int,
     rounding: float,
-    luma: NDArray[np.int32],
-    chroma: NDArray[np.int32],
-) -> None: ...
+    luma: _Integers,
+    chroma: _Integers,
+) -> bool: ...
 def dequantize_ycocg(
     luma: NDArray[np.int32],
     chroma: NDArray[np.int32],
@@ -72,7 +74,7 @@ class PlaneModel:
     def values(self, residuals: NDArray[np.int32], out: NDArray[np.int32]) -> None: ...
 
 def encode_planes(
-    planes: NDArray[np.int32],
+    planes: _Integers,
     specs: NDArray[np.int32],
     references: NDArray[np.int32],
     nearness: NDArray[np.uint8],

@@ -5,6 +5,7 @@ scene --Stage*--> scene --Codec per attribute group--> streams --Coder--> bytes 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gscompress.cameras import Camera
+from gscompress.codecs.guidance import Guidance
 from gscompress.config import Config, load_config
 from gscompress.container import Container
 from gscompress.files import StrPath
@@ -24,6 +26,8 @@ from gscompress.stages import STAGES
 from gscompress.stages.base import Context, StageResult
 
 __all__ = ["Result", "compress", "decompress"]
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 
@@ -132,19 +136,46 @@ def compress(
             checkpoints=None if checkpoints is None else Path(checkpoints),
         )
     )
+    steps = ctx.allocate = _Steps(config, ctx) if max_error is None else None  # else bounds decide
     changed = scene
     for stage in config.stages:
         begun = time.perf_counter()
+        if steps is not None:
+            steps.found = None
         before, changed = len(changed), stage.apply(changed, ctx)
         seconds = time.perf_counter() - begun
         ctx.log.append(StageResult(STAGES.id_of(stage), before, len(changed), seconds))
+    if config.stages and not goal.allows(changed, ctx):
+        log.warning("the stages lose too much for that target: the scene is coded as it came")
+        changed, ctx.log = scene, []
+        if steps is not None:
+            steps.found = None
     guidance = look(changed, config.attributes, ctx)
     encoder = Encoder(scene, changed, guidance)
-    if max_error is None:  # else the bounds decide
-        config = allocate(config, encoder, ctx)
+    if steps is not None:
+        config = steps.found or allocate(config, encoder, ctx)
     encoded, rate = goal.reach(config, encoder, ctx)
     seconds = time.perf_counter() - started
     return Result(encoded.container, _summary(scene, encoded.container, ctx, rate, seconds))
+
+
+@dataclass(eq=False)
+class _Steps:
+    """Allocates steps when a stage wants to know them: see `Context.allocate`.
+
+    Attributes:
+        config: Says whether, and where to start from.
+        ctx: Gives cameras and renderer.
+        found: What it gave last.
+    """
+
+    config: Config
+    ctx: Context
+    found: Config | None = None
+
+    def __call__(self, scene: Gaussians, guidance: Guidance) -> Mapping[str, Any]:
+        self.found = allocate(self.config, Encoder(self.ctx.scene, scene, guidance), self.ctx)
+        return self.found.attributes
 
 
 def decompress(source: StrPath | bytes, level: int | None = None) -> Gaussians:

@@ -22,6 +22,8 @@ from tests.checks import digest, make_scene
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
 PRESETS = ("fast", "balanced", "quality", "lossless")
+HURRIED = ["stages.1.steps=6", "stages.2.steps=4"]
+"""Fine-tuning for tests."""
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def demo() -> Gaussians:
 @pytest.mark.parametrize("mode", ["default", "mip"])
 def test_round_trip(preset, mode):
     scene = make_scene(400, 2, mode=mode).replace(colour_space="linear")
-    result = gs.compress(scene, preset)
+    result = gs.compress(scene, load_config(preset, stages="none"))
     back = gs.decompress(result.to_bytes())
     assert (len(back), back.sh_degree, back.mode) == (400, 2, mode)
     assert back.colour_space == "linear"
@@ -48,7 +50,8 @@ def test_round_trip(preset, mode):
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("n", [0, 1])
 def test_tiny_scenes(preset, n):
-    back = gs.decompress(gs.compress(make_scene(n, 3), preset).to_bytes())
+    config = load_config(preset, HURRIED if preset == "balanced" else ())
+    back = gs.decompress(gs.compress(make_scene(n, 3), config).to_bytes())
     assert (len(back), back.sh_degree) == (n, 3)
     back.validate()
 
@@ -62,7 +65,7 @@ def test_every_degree(degree):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_prefix_of_the_file_is_a_scene(preset, tmp_path):
-    config = load_config(preset, ["levels=[0.1, 0.5]"])
+    config = load_config(preset, ["levels=[0.1, 0.5]"], stages="none")
     path = tmp_path / "scene.gsz"
     result = gs.compress(make_scene(600, 2), config)
     result.save(path)
@@ -98,7 +101,9 @@ def test_levels_that_make_no_sense(levels):
 def test_the_first_levels_show_the_scene(demo):
     """The most important quarter of the Gaussians by itself."""
     cameras = gs.load_cameras(ROOT / "scenes" / "cameras.json")[::12]
-    result = gs.compress(demo, load_config("balanced", ["levels=[0.25]"]), cameras=cameras)
+    result = gs.compress(
+        demo, load_config("balanced", ["levels=[0.25]"], stages="none"), cameras=cameras
+    )
     first = gs.decompress(result.to_bytes(), 0)
     others = result.decoded().select(slice(len(first), 2 * len(first)))
     scores = [
@@ -131,7 +136,7 @@ def test_lossless_changes_nothing_but_the_order(demo):
 def test_quality_on_the_demo_scene(demo, preset, most_bits, least_psnr):
     cameras = gs.load_cameras(ROOT / "scenes/cameras.json")
     train, test = cameras[1::4], cameras[::22]
-    result = gs.compress(demo, preset, cameras=train)
+    result = gs.compress(demo, load_config(preset, stages="none"), cameras=train)
     back = gs.decompress(result.to_bytes())
     quality = [
         psnr(gs.render(back, c, device="cpu"), gs.render(demo, c, device="cpu")) for c in test
@@ -155,7 +160,7 @@ def test_only_the_given_cameras_are_looked_from(monkeypatch):
 
     module = importlib.import_module("gscompress.render")  # gs.render is the function
     monkeypatch.setattr(module, "get_renderer", lambda device: Spy())
-    config = load_config("balanced", ["allocate=0"])
+    config = load_config("balanced", ["allocate=0"], stages="none")
     gs.compress(scene, config, cameras=cameras[:7])
     assert seen == [camera.name for camera in cameras[:7]]
     seen.clear()
@@ -166,7 +171,7 @@ def test_only_the_given_cameras_are_looked_from(monkeypatch):
 def test_input_stays_as_it_is():
     scene = make_scene(200, 1)
     before = digest(scene)
-    gs.compress(scene, "balanced")
+    gs.compress(scene, load_config("balanced", HURRIED))
     assert digest(scene) == before
 
 

@@ -21,6 +21,7 @@ QUESTIONS = {
     "paper": "the published protocol over folders of scenes with photos",
     "queen": "what each part of learning a clip from photos is worth",
     "scores": "what is lost when the least important Gaussians go, by score of importance",
+    "stages": "size, loss, Gaussians and frames per second after each stage of a preset",
     "stream": "clips: bytes, drift, access, decode times, and splats4d at equal quality",
     "throughput": "encode and decode seconds and peak memory as the scene grows",
     "vq": "codecs with codebooks against equal steps, attribute by attribute, at equal quality",

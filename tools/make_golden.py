@@ -4,15 +4,15 @@
     python tools/make_golden.py
 
 A golden file is a small scene as this version compresses it, without stages;
-tests/golden/digests.txt says what it decodes to. tests/golden/clip is a clip with segments of
-each kind that the encoder of frames writes, latent_clip one as training writes it. Later versions
-must decode them to the same bits (tests/test_pipeline.py, tests/stream/test_golden.py).
+tests/golden/digests.txt says what it decodes to. tests/golden/run_clip is a clip of runs,
+latent_clip one as training writes it, and clip one with changes, births and deaths, and the kind
+of trajectories that version 0.1 wrote, which is only read now. Later versions must decode them to
+the same bits (tests/test_pipeline.py, tests/stream/test_golden.py).
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import sys
 from pathlib import Path
 
@@ -23,19 +23,16 @@ import numpy as np  # noqa: E402
 
 import gscompress as gs  # noqa: E402
 from gscompress.config import load_config, preset_names  # noqa: E402
-from gscompress.gaussians import ATTRIBUTES  # noqa: E402
 from gscompress.render import get_renderer  # noqa: E402
-from gscompress.stages.base import Context  # noqa: E402
 from gscompress.stream.clip import Clip  # noqa: E402
 from gscompress.stream.decoder import decode_key  # noqa: E402
-from gscompress.stream.group import GroupEncoder, Moment  # noqa: E402
-from gscompress.stream.keyframe import encode_key  # noqa: E402
+from gscompress.stream.group import GroupEncoder  # noqa: E402
 from gscompress.stream.latent_segment import LatentTrack, write_segment  # noqa: E402
 from gscompress.stream.manifest import Group, Manifest, Segment  # noqa: E402
-from gscompress.stream.settings import Settings  # noqa: E402
-from gscompress.stream.tracking import match  # noqa: E402
+from gscompress.stream.run import Place, Run  # noqa: E402
 from gscompress.stream.views import Views  # noqa: E402
 from tests.checks import digest, make_scene  # noqa: E402
+from tests.stream.motions import moments, swarms  # noqa: E402
 from tests.stream.test_latent import make_frame  # noqa: E402
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -51,40 +48,32 @@ def main() -> None:
         with (GOLDEN / "digests.txt").open("a") as file:
             file.write(f"{path.name} {digest(gs.decompress(path))}\n")
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size} bytes")
-    if not (GOLDEN / "clip").exists():
-        write_clip(GOLDEN / "clip")
+    if not (GOLDEN / "run_clip").exists():
+        write_run_clip(GOLDEN / "run_clip")
     if not (GOLDEN / "latent_clip").exists():
         write_latent_clip(GOLDEN / "latent_clip")
 
 
-def write_clip(folder: Path) -> None:
-    """A key frame, a change, one with births and deaths, a trajectory; digests.txt beside them."""
-    frames = [make_scene(300, 1, seed=8)]
-    rng = np.random.default_rng(8)
-    speed = rng.normal(0, 0.01, (300, 3)) * (rng.random((300, 1)) < 0.5)
-    for _ in range(5):
-        frames.append(frames[-1].replace(means=frames[-1].means + speed))
-    kept = rng.random(300) < 0.95
-    for k in range(2, 6):  # some die, and others start as what they were in another place
-        gone = frames[k].select(np.flatnonzero(~kept))
-        born = gone.replace(means=gone.means + np.float32(0.5))
-        left = frames[k].select(np.flatnonzero(kept))
-        frames[k] = left.replace(
-            **{n: np.concatenate([getattr(left, n), getattr(born, n)]) for n in ATTRIBUTES}
-        )
-    cameras = gs.virtual_cameras(frames[0], 4, width=64, height=48)
-    ctx = Context(frames[0], cameras, None, "cpu")
-    key = encode_key(frames[0], load_config("fast"), Settings(), ctx)
-    encoder = GroupEncoder(key.scene, key.rows, Views(cameras, get_renderer("cpu")))
-    moments = [Moment(b, match(a, b)) for a, b in itertools.pairwise(frames)]
-    files, segments = [key.data], [("key", 1)]
-    for first, run in ((1, moments[:1]), (2, moments[1:2]), (3, moments[2:])):
-        several = len(run) > 1
-        attempt = (encoder.attempt_run(run, 1e-12, first) if several
-                   else encoder.attempt(run[0], 1e-12, first))  # fmt: skip
+def write_run_clip(folder: Path) -> None:
+    """A key frame, a run with words and corrections, one with the same words, one without any."""
+    data = gs.compress(make_scene(300, 1, seed=8), "fast", device="cpu").to_bytes()
+    frames = swarms(decode_key(data), 16, bend=0.0)
+    views = Views(gs.virtual_cameras(frames[0], 4, width=64, height=48), get_renderer("cpu"))
+    encoder = GroupEncoder(frames[0], np.arange(300), views)
+    files, segments = [data], [("key", 1)]
+
+    def correct(place: Place) -> tuple[bytes, np.ndarray]:
+        return encoder.correct(place.track, place.moment, place.state, 1e-14)
+
+    coming = moments(frames)
+    for first, last, words in ((1, 6, True), (6, 11, True), (11, 16, False)):
+        run = Run(encoder, coming[first - 1 : last - 1], 1e-12, words=words)
+        attempt = run.attempt(first, correct if first == 1 else None)
+        assert bool(run.paths.words) == words
+        assert first != 6 or run.paths.words[0] == 1  # books that are kept
         encoder.accept(attempt)
         files.append(attempt.segment.to_bytes())
-        segments.append((attempt.segment.kind, len(run)))
+        segments.append(("run", last - first))
     finish_clip(folder, files, segments)
 
 

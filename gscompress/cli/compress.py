@@ -48,6 +48,7 @@ class Job:
     device: str
     seed: int
     overwrite: bool
+    resume: Path | None
 
 
 @click.command("compress", short_help="Compress scenes to .gsz.")
@@ -84,6 +85,11 @@ class Job:
 @click.option("--report", metavar="FILE", help="Write the evaluation to FILE (.html or .json).")
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Scenes at a time."
+)
+@click.option(
+    "--resume",
+    metavar="DIR",
+    help="Keep the state of fine-tuning in DIR; the same command goes on from there.",
 )
 @device_option
 @seed_option
@@ -133,6 +139,7 @@ def run(job: Job, progress: Progress | None = None) -> dict[str, Any]:
         seed=job.seed,
         progress=progress,
         control=_control(job, views, scene),
+        checkpoints=_checkpoints(job),
         **job.goal,
     )
     result.save(job.output, overwrite=job.overwrite)
@@ -149,6 +156,20 @@ def run(job: Job, progress: Progress | None = None) -> dict[str, Any]:
         _measure(job, views, summary, progress)
         summary["evaluation"]["coverage"] = seen
     return summary
+
+
+def _checkpoints(job: Job) -> Path | None:
+    """The folder for the states of this scene's stages, made where there is none."""
+    if job.resume is None:
+        return None
+    folder = job.resume / job.output.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            folder, found=f"no folder can be made ({error.strerror})", remedy="Give another DIR."
+        ) from error
+    return folder
 
 
 def _control(job: Job, views: Any, scene: Any) -> list[Any]:
@@ -221,6 +242,7 @@ def _plan(
     target_size: str | None,
     target_psnr: float | None,
     max_error: str | None,
+    resume: str | None,
     **common: Any,
 ) -> list[Job]:
     """Check everything that can be checked before any work."""
@@ -240,6 +262,8 @@ def _plan(
     if measure is None:
         asked = bool(report or split or cameras or images or target_psnr)
         measure = asked or bool(config) or (preset or DEFAULT_PRESET) not in BLIND_PRESETS
+    if max_error and not preset and not config:
+        stages = "none"  # they change Gaussians by more than any bound
     loaded = load_config(config or preset or DEFAULT_PRESET, overrides, stages)
     if common["device"] != "auto":
         get_renderer(common["device"])  # never falls back, and says so before any work
@@ -253,6 +277,7 @@ def _plan(
         split=split,
         measure=measure,
         report=check_report_name(report),
+        resume=Path(resume) if resume else None,
         **common,
     )
     work = [

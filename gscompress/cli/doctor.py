@@ -17,7 +17,7 @@ from gscompress.errors import GscompressError
 
 REQUIRED = ("numpy", "plyfile", "msgspec", "zstandard", "imageio", "pillow", "click", "rich")
 OPTIONAL = {
-    "torch": "stages that train, LPIPS, CUDA (extra: torch)",
+    "torch": "learning clips from videos, LPIPS, CUDA (extra: torch)",
     "gsplat": "rendering on CUDA (extra: cuda)",
     "imageio-ffmpeg": "videos (extra: video)",
     "torchac": "the coder torchac (extra: torchac)",

@@ -69,10 +69,10 @@ _SEGMENT = re.compile(r"[0-9]{6,}\.gs[zr]")
 )
 @click.option(
     "--trajectories",
-    type=click.Choice(["auto", "always", "never"]),
-    default="never",
-    show_default=True,
-    help="Code runs of up to 16 tracked frames as trajectories: always, or where that is smaller.",
+    type=click.Choice(["auto", "always", "words", "never"]),
+    show_default="auto; with --live never",
+    help="Code runs of up to 16 frames together, by how everything moves: where that is smaller, "
+    "always by coefficients, always with codebooks, or never.",
 )
 @click.option("--cameras", metavar="PATH", help="cameras.json, transforms.json, COLMAP, dataset.")
 @click.option(
@@ -109,6 +109,7 @@ def verb(
     for path in paths:
         if not path.is_file():
             raise InputError(path, found="no file", expected="a scene")
+    options["trajectories"] = options["trajectories"] or ("never" if live else "auto")
     settings = _settings(options)
     views = Views.find(None if cameras is None else Path(cameras), paths[0])
     with (

@@ -102,10 +102,18 @@ def verb(session: Session, /, source: str, **options: Any) -> None:
 
     CLIP is an http or https URL of a clip's folder or manifest.json, or the path of one. A download
     that breaks is resumed; segments that are missing or damaged are named, and the frames up to the
-    next key frame skipped and counted. A live clip is followed to its end.
+    next key frame skipped and counted. A live clip is followed to its end. Exits with 1 if frames
+    were skipped; what was received is told, and written, all the same.
     """
     document = _play(session, source, **options)
     session.result(document, functools.partial(_show, session, document))
+    if skipped := document["frames_skipped"]:
+        raise InputError(
+            source,
+            found=f"{skipped} of {skipped + document['frames']} frames lost",
+            expected="all of them",
+            remedy=document["problems"][0] if document["problems"] else "",
+        )
 
 
 def _play(

@@ -19,7 +19,7 @@ from gscompress.cli.session import (
     pass_session,
     seed_option,
 )
-from gscompress.errors import InputError, MissingDependencyError
+from gscompress.errors import InputError, MissingDependencyError, UsageError
 
 if TYPE_CHECKING:
     from gscompress.stream.training.online import FrameReport
@@ -59,9 +59,33 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0),
     help="Price of changes: ten times as much makes frames about a third the size.",
 )
+@click.option(
+    "--gop",
+    type=click.IntRange(min=1),
+    help="A key frame every so many frames.  [default: where changes take more than half of one]",
+)
+@click.option(
+    "--births",
+    type=click.FloatRange(min=0, max=1),
+    default=0.0,
+    show_default=True,
+    metavar="SHARE",
+    help="Where something moves, let up to this share of new Gaussians be born in each frame.",
+)
+@click.option(
+    "--masks",
+    metavar="DIR",
+    help="DIR/<camera>/<frame>.png, white where something moves: only that is learned.",
+)
+@click.option(
+    "--background",
+    type=click.FloatRange(min=0, max=1),
+    metavar="SHARE",
+    help="With --masks: how much of what changes elsewhere is learned.  [default: 0]",
+)
 @click.option("--fps", type=float, default=30.0, show_default=True, help="Frames per second.")
 @click.option(
-    "--preset", metavar="NAME", default="quality", show_default=True, help="Of the key frame."
+    "--preset", metavar="NAME", default="quality", show_default=True, help="Of key frames."
 )
 @device_option
 @seed_option
@@ -86,18 +110,22 @@ def verb(
     same command goes on after an interruption. Held-out cameras, if the cameras have any and there
     are photos of them, measure what comes out.
     """
+    if options["background"] is not None and options["masks"] is None:
+        raise UsageError("--background needs --masks: without them there is none")
     if importlib.util.find_spec("torch") is None:
         raise MissingDependencyError("torch", "torch", "learning a clip")
     from gscompress.cli.views import Views
     from gscompress.io import load
     from gscompress.render import get_renderer
-    from gscompress.stream.training.footage import find_footage
+    from gscompress.stream.training.footage import find_footage, with_masks
     from gscompress.stream.training.online import ClipTrainer
 
     views = Views.find(None if cameras is None else Path(cameras), Path(init))
     if views is None:
         raise InputError(init, found="no cameras beside it", remedy="Give them: --cameras")
     footage = find_footage(views.train, images)
+    if options["masks"] is not None:
+        footage = with_masks(footage, options["masks"])
     control = find_footage(views.test, images) if views.test else None
     settings = _settings(options)
     renderer, scene = get_renderer(device), load(init)
@@ -113,6 +141,7 @@ def verb(
             device,
             control,
             progress,
+            gop=options["gop"] or 0,
         )
         manifest = trainer.run(scene, frames or len(footage))
     document = _document(folder, manifest.bytes, trainer.reports, renderer.device)
@@ -120,13 +149,17 @@ def verb(
 
 
 def _settings(options: dict[str, Any]) -> QueenSettings:
-    from gscompress.stream.training.settings import QueenSettings
+    from gscompress.stream.training.settings import BirthSettings, MotionSettings, QueenSettings
 
     settings = QueenSettings(
         steps=options["steps"], scale=1 / options["downscale"], seed=options["seed"]
     )
     if options["sparsity"] is not None:
         settings = settings.replace(sparsity=options["sparsity"])
+    if options["background"] is not None:
+        settings = settings.replace(motion=MotionSettings(background=options["background"]))
+    if options["births"]:
+        settings = settings.replace(births=BirthSettings(share=options["births"]))
     return settings
 
 
@@ -159,6 +192,7 @@ def _document(folder: Path, size: int, reports: list[FrameReport], device: str) 
         "output": str(folder),
         "frames": len(reports),
         "bytes": size,
+        "key_frames": [report.frame for report in reports if report.kind == "key"],
         "key_bytes": sum(report.bytes for report in reports if report.kind == "key"),
         "change_bytes_per_frame": mean,
         "photo_psnr": sum(measured) / len(measured) if measured else None,
@@ -184,7 +218,8 @@ def _show(session: Session, document: dict[str, Any]) -> None:
             f"{one['seconds']:.1f}",
         )
     session.table(table)
-    session.say(f"size       {document['bytes']:,} bytes, key frame {document['key_bytes']:,}")
+    keys = f"{len(document['key_frames'])} key frames {document['key_bytes']:,}"
+    session.say(f"size       {document['bytes']:,} bytes, {keys}")
     if document["change_bytes_per_frame"] is not None:
         session.say(f"changes    {document['change_bytes_per_frame']:,.0f} bytes per frame")
     if document["photo_psnr"] is not None:

@@ -6,7 +6,7 @@ import copy
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,9 +120,14 @@ class Codec(Protocol):
     and scales; quats and sh. A codec may look at what the waves before its own have ``decoded``,
     which is the same on both sides; the codecs of a wave run side by side.
 
+    A codec of the last wave whose decoder looks at no attribute but the positions sets ``early``:
+    it need not wait for the second wave where the classes are known before.
+
     A codec whose encoder can use more than the values has ``encode_guided(values, decoded, streams,
     guidance)`` besides (`gscompress.codecs.guidance`); its streams are decoded all the same.
     """
+
+    early: ClassVar[bool] = False
 
     def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array | None:
         """Write the group's streams; ``values`` are in coding order.

@@ -95,6 +95,10 @@ class Classes:
             raise streams.corrupt("importance", "a class out of range", "0 to 15")
         return np.asarray(classes, dtype=np.uint8)
 
+    def settled(self, streams: StreamReader) -> bool:
+        """Whether the classes are known as soon as the means are."""
+        return not streams.has("importance.guess")
+
     def of(self, importance: NDArray[np.floating]) -> NDArray[np.uint8]:
         """The classes of importances [N] as measured."""
         weights = np.asarray(importance, np.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,8 @@ class Rotation24(Codec):
 
     step: float = 1 / 48
     adapt: int = 0
+
+    early: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_positive(step=self.step)

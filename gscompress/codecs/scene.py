@@ -137,7 +137,7 @@ def decode_scene(decoded: Decoded, codecs: Mapping[str, Any], streams: StreamRea
     Raises:
         CorruptFileError: A stream is not what an encoder would have written.
     """
-    for wave in WAVES:
+    for wave in _decoding_waves(codecs, streams):
         tasks = [partial(codecs[group].decode, decoded, streams.of(group)) for group in wave]
         values = in_parallel(*tasks)
         decoded.attributes.update(zip((GROUPS[group] for group in wave), values, strict=True))
@@ -145,3 +145,12 @@ def decode_scene(decoded: Decoded, codecs: Mapping[str, Any], streams: StreamRea
             decoded.classes = codecs["importance"].decode(decoded, streams)
             decoded.octaves = codecs["importance"].octaves
     return decoded.scene()
+
+
+def _decoding_waves(codecs: Mapping[str, Any], streams: StreamReader) -> Sequence[Sequence[str]]:
+    """The waves; the last two as one where nothing in the last needs what the other decodes."""
+    first, middle, last = WAVES
+    settled = "importance" not in codecs or codecs["importance"].settled(streams)
+    if settled and all(getattr(codecs[group], "early", False) for group in last):
+        return first, (*last, *middle)  # the longest first
+    return WAVES

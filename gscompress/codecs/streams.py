@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gscompress import _native
 from gscompress.codecs.parallel import in_parallel
-from gscompress.entropy.base import Coder, Planes, Side, Symbols
+from gscompress.entropy.base import Coder, Integers, Planes, Side, Symbols
 from gscompress.entropy.planes import decode_planes, encode_planes
 from gscompress.errors import CorruptFileError
 
@@ -72,7 +72,7 @@ class StreamWriter:
             self._add(name, level, self.coder.encode(Symbols(symbols.values[part], contexts)))
 
     def put_planes(
-        self, name: str, values: NDArray[np.int32], planes: Planes, side: Side
+        self, name: str, values: Integers, planes: Planes, side: Side
     ) -> None:  # values [C, N]
         """Add planes of integers, modelled by their neighbourhood."""
         for level, part in enumerate(encode_planes(self.coder, values, planes, side)):

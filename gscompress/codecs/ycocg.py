@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from gscompress.codecs.guidance import Guidance
 from gscompress.codecs.parallel import in_parallel
 from gscompress.codecs.quantize import SLACK, check_adapt, check_positive, rounded
 from gscompress.codecs.sh_search import ShSearch
-from gscompress.entropy.base import Planes
+from gscompress.entropy.base import Integers, Planes
 from gscompress.gaussians import SH_C0, Array
 
 __all__ = ["YCoCg"]
@@ -56,6 +57,8 @@ class YCoCg(Codec):
     compaction: float = 0.064
     damping: float = 1.0
 
+    early: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         check_positive(step=self.step, sh_step=self.sh_step, chroma=self.chroma)
         check_adapt(self.adapt)
@@ -76,28 +79,23 @@ class YCoCg(Codec):
     ) -> None:
         """Write coefficients [N, K, 3]; with sightings, the integers that show the least."""
         terms = values.shape[1] - 1
-        planes = _Planes.empty(terms, len(values))
         search = self.views > 0 and guidance.sightings is not None
         first = self._first_steps(decoded)
+        planes = _Planes.empty(terms if search else 0, len(values))
         self._round(values, 0, first, planes.first[:1], planes.first[1:])
         if search:
             higher = self._higher_steps(decoded)
             self._round(values, 1, higher, *planes.higher)
             self._search(planes, values, (first, higher), decoded, guidance)
         streams.put_planes("sh0", planes.first, _CONSTANT, decoded.side)
-        luma, chroma, nothing = planes.luma, planes.chroma, np.empty((0, len(values)), np.int32)
+        found = {"luma": planes.luma, "chroma": planes.chroma}
         del planes, first
-        if terms:
-            if not search:  # one stream after the other: these planes take most of the memory
-                higher = self._higher_steps(decoded)
-                self._round(values, 1, higher, luma[1:], nothing)
-            _set_flags(luma, 1)
-            streams.put_planes("shN.luma", luma, _planes(1, terms), decoded.side)
-            del luma
-            if not search:
-                self._round(values, 1, higher, nothing, chroma[2:])
-            _set_flags(chroma, 2)
-            streams.put_planes("shN.chroma", chroma, _planes(2, terms), decoded.side)
+        for name, channels in (("luma", 1), ("chroma", 2)) if terms else ():
+            # These planes take most of the memory: one stream after the other.
+            levels = found.pop(name) if search else self._nearest(values, channels, decoded)
+            _set_flags(levels, channels)
+            streams.put_planes(f"shN.{name}", levels, _planes(channels, terms), decoded.side)
+            del levels
 
     def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
         """Give coefficients [N, K, 3]."""
@@ -127,17 +125,31 @@ class YCoCg(Codec):
         sh_step = rounded(SLACK * 2 / 3 * limits["shN"]) if "shN" in limits else self.sh_step
         return replace(self, step=step, sh_step=sh_step, chroma=2.0, adapt=0, rounding=0.5, views=0)
 
+    def _nearest(self, values: Array, channels: int, decoded: Decoded) -> Integers:
+        """Room for flags, and the nearest integers of Y or of Co and Cg; in 16 bits if they fit."""
+        steps, shape = self._higher_steps(decoded), (channels * values.shape[1], len(values))
+        short = np.empty(shape, np.int16)
+        if self._round(values, 1, steps, *_either(short, channels)):
+            return short
+        del short
+        levels = np.empty(shape, np.int32)
+        self._round(values, 1, steps, *_either(levels, channels))
+        return levels
+
     def _round(
         self,
         values: Array,
         first: int,
         steps: NDArray[np.float64],  # [N]
-        luma: NDArray[np.int32],  # [T, N]
-        chroma: NDArray[np.int32],  # [2 T, N]
-    ) -> None:
-        """Nearest integers of the terms from ``first`` on; planes without rows are left out."""
+        luma: Integers,  # [T, N]
+        chroma: Integers,  # [2 T, N]
+    ) -> bool:
+        """Nearest integers of the terms from ``first`` on; planes without rows are left out.
+
+        Says whether all of them fit.
+        """
         rounding = self.rounding if first else 0.5
-        _native.quantize_ycocg(values, steps, self.chroma, first, rounding, luma, chroma)
+        return _native.quantize_ycocg(values, steps, self.chroma, first, rounding, luma, chroma)
 
     def _search(
         self, planes: _Planes, values: Array, steps: _Steps, decoded: Decoded, guidance: Guidance
@@ -198,7 +210,13 @@ class _Planes:
         return self.luma[1:], self.chroma[2:]
 
 
-def _set_flags(planes: NDArray[np.int32], channels: int) -> None:
+def _either(levels: Integers, channels: int) -> tuple[Integers, Integers]:
+    """Luma and chroma behind their flags, where there are planes of one of them only."""
+    nothing, planes = levels[:0], levels[channels:]
+    return (planes, nothing) if channels == 1 else (nothing, planes)
+
+
+def _set_flags(planes: Integers, channels: int) -> None:
     """Set the leading rows, a flag per channel, to what the channels' planes say."""
     flags = planes[:channels]
     flags[:] = 0

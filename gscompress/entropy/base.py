@@ -9,7 +9,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Coder", "PlaneCoder", "Planes", "Side", "Symbols"]
+__all__ = ["Coder", "Integers", "PlaneCoder", "Planes", "Side", "Symbols"]
+
+Integers = NDArray[np.int16] | NDArray[np.int32]
+"""What encoders take; decoders give int32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,9 +102,7 @@ class Planes:
 class PlaneCoder(Protocol):
     """A Coder that also models planes of integers by their neighbourhood."""
 
-    def encode_planes(
-        self, values: NDArray[np.int32], planes: Planes, side: Side
-    ) -> Sequence[bytes]:
+    def encode_planes(self, values: Integers, planes: Planes, side: Side) -> Sequence[bytes]:
         """Encode values [C, N]: the bytes of each level."""
         ...
 

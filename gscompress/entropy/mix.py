@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscompress import _native
-from gscompress.entropy.base import Planes, Side, Symbols
+from gscompress.entropy.base import Integers, Planes, Side, Symbols
 from gscompress.errors import CorruptFileError
 
 __all__ = ["Mix"]
@@ -36,10 +36,11 @@ class Mix:
         """Decode ``count`` symbols."""
         return np.asarray(self.decode_planes([data], _SEQUENCE, _sequence(count, contexts))[0])
 
-    def encode_planes(self, values: NDArray[np.int32], planes: Planes, side: Side) -> list[bytes]:
+    def encode_planes(self, values: Integers, planes: Planes, side: Side) -> list[bytes]:
         """Encode planes of integers [C, N]: the bytes of each level."""
+        values = values if values.flags.c_contiguous else values.copy()
         return _native.encode_planes(
-            np.ascontiguousarray(values, dtype=np.int32),
+            values,
             planes.table(),
             side.references,
             side.nearness,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gscompress.entropy.base import Planes, Side, Symbols
+from gscompress.entropy.base import Integers, Planes, Side, Symbols
 
 __all__ = ["Plain"]
 
@@ -25,7 +25,7 @@ class Plain:
         """The integers of the bytes."""
         return np.frombuffer(data, np.int32)
 
-    def encode_planes(self, values: NDArray[np.int32], planes: Planes, side: Side) -> list[bytes]:
+    def encode_planes(self, values: Integers, planes: Planes, side: Side) -> list[bytes]:
         """The bytes of the integers."""
         return [np.ascontiguousarray(values, np.int32).tobytes()]
 

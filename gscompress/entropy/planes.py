@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscompress import _native
-from gscompress.entropy.base import Coder, Planes, Side, Symbols
+from gscompress.entropy.base import Coder, Integers, Planes, Side, Symbols
 from gscompress.errors import CorruptFileError
 
 __all__ = ["decode_planes", "encode_planes"]
@@ -22,7 +22,7 @@ __all__ = ["decode_planes", "encode_planes"]
 
 def encode_planes(
     coder: Coder,
-    values: NDArray[np.int32],  # [C, N]
+    values: Integers,  # [C, N]
     planes: Planes,
     side: Side,
 ) -> list[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from gscompress import _native
 from gscompress.errors import InputError
+from gscompress.gaussians import Array
 from gscompress.metrics.ssim import C1, C2, RADIUS, SIGMA
 
 if TYPE_CHECKING:
@@ -51,13 +53,7 @@ class PhotoLoss:
         """
         import torch
 
-        size = 2 * RADIUS + 1
-        if image.shape != target.shape or min(image.shape[:2]) < size or image.shape[2:] != (3,):
-            raise InputError(
-                "PhotoLoss",
-                found=f"{tuple(image.shape)} and {tuple(target.shape)}",
-                expected=f"two images [H, W, 3], H and W at least {size}",
-            )
+        self._check(image.shape, target.shape)
         if image.device.type == "cpu" and image.dtype == torch.float32:
             loss: Tensor = _native_loss().apply(image, target, self)
             return loss
@@ -65,6 +61,33 @@ class PhotoLoss:
         if self.ssim_share == 0:
             return absolute
         return (1 - self.ssim_share) * absolute + self.ssim_share * (1 - _ssim(image, target))
+
+    def gradient(self, image: Array, target: Array) -> tuple[float, Array]:
+        """The loss of two float32 images [H, W, 3], and its gradient by ``image``; without torch.
+
+        Raises:
+            InputError: The shapes differ, or a side is shorter than 11 pixels.
+        """
+        self._check(image.shape, target.shape)
+        gradient = np.empty(image.shape, np.float32)
+        value = _native.photo_loss(
+            np.ascontiguousarray(image, np.float32),
+            np.ascontiguousarray(target, np.float32),
+            self.ssim_share,
+            self.softness,
+            gradient,
+            self.threads,
+        )
+        return value, gradient
+
+    def _check(self, image: Sequence[int], target: Sequence[int]) -> None:
+        size = 2 * RADIUS + 1
+        if tuple(image) != tuple(target) or min(image[:2]) < size or tuple(image[2:]) != (3,):
+            raise InputError(
+                "PhotoLoss",
+                found=f"{tuple(image)} and {tuple(target)}",
+                expected=f"two images [H, W, 3], H and W at least {size}",
+            )
 
     def _absolute(self, difference: Tensor) -> Tensor:
         if self.softness == 0:  # the root has no gradient at 0
@@ -82,16 +105,8 @@ def _native_loss() -> Any:
     class NativeLoss(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, image: Tensor, target: Tensor, loss: PhotoLoss) -> Tensor:
-            gradient = torch.empty(image.shape)
-            value = _native.photo_loss(
-                image.detach().contiguous().numpy(),
-                target.detach().contiguous().numpy(),
-                loss.ssim_share,
-                loss.softness,
-                gradient.numpy(),
-                loss.threads,
-            )
-            ctx.save_for_backward(gradient)
+            value, gradient = loss.gradient(image.detach().numpy(), target.detach().numpy())
+            ctx.save_for_backward(torch.from_numpy(gradient))
             return torch.tensor(value)
 
         @staticmethod

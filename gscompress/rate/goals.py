@@ -6,15 +6,18 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from gscompress.config import Config
 from gscompress.errors import ConfigError, InputError, UsageError
+from gscompress.gaussians import Gaussians
+from gscompress.rate.allocation import allocate
 from gscompress.rate.bounds import bounded, check_bounds, find_errors, lossless, parse_bounds
 from gscompress.rate.control import ControlViews, hold_out
 from gscompress.rate.encoder import Encoded, Encoder
 from gscompress.rate.scale import MAX_OCTAVES, octaves_of_quality, scaled
-from gscompress.rate.search import Search, Trial, Unreachable, Window
+from gscompress.rate.search import FAR, Search, Trial, Unreachable, Window
 from gscompress.rate.sizes import parse_size
 from gscompress.stages.base import Context
 
@@ -26,6 +29,9 @@ SIZE_TOLERANCE = 0.01
 PSNR_TOLERANCE = 0.1  # dB
 _SIZE_SLOPE = 0.4  # octaves of size per octave of the scale
 _PSNR_SLOPE = 5.0  # dB per octave of the scale
+_ROOM_TO_CODE = 1.0
+"""dB above a target that a scene needs before it is coded: below, its steps would be so fine that
+the scene as it came takes fewer bytes."""
 
 
 class Goal(Protocol):
@@ -34,6 +40,10 @@ class Goal(Protocol):
     def prepare(self, ctx: Context) -> Context:
         """The context in which the scene is changed and scored: views may be held out of it."""
         return ctx
+
+    def allows(self, changed: Gaussians, ctx: Context) -> bool:
+        """Whether the goal can be reached with what stages have made of the scene."""
+        return True
 
     def reach(
         self, config: Config, encoder: Encoder, ctx: Context
@@ -63,7 +73,7 @@ class AsConfigured(Goal):
 
 @dataclass(frozen=True)
 class Quality(Goal):
-    """A place on the scale.
+    """A place on the scale, where the steps are allocated anew if it is far from the configuration.
 
     Attributes:
         quality: 1 to 100; 60 is the configuration itself, and 10 more halve its steps.
@@ -77,7 +87,10 @@ class Quality(Goal):
         """Encode once."""
         _check_scalable(config, "quality")
         octaves = octaves_of_quality(self.quality)
-        encoded = encoder.encode(scaled(config, octaves))
+        config = scaled(config, octaves)
+        if abs(octaves) > FAR:
+            config = allocate(config, encoder, ctx)
+        encoded = encoder.encode(config)
         return encoded, _summary("quality", self.quality, self.quality, octaves, encoder)
 
 
@@ -98,7 +111,8 @@ class TargetSize(Goal):
         _check_scalable(config, "target size")
         low = math.log2(self.size * (1 - SIZE_TOLERANCE) + 0.25)
         window = Window(low, math.log2(self.size + 0.25), _SIZE_SLOPE)
-        search = Search(config, encoder, lambda encoded: math.log2(encoded.size))
+        again = partial(allocate, encoder=encoder, ctx=ctx)
+        search = Search(config, encoder, lambda encoded: math.log2(encoded.size), again)
         try:
             found = search.run(window)
         except Unreachable as error:
@@ -143,13 +157,21 @@ class TargetPsnr(Goal):
             raise InputError("target PSNR", found="a scene without Gaussians")
         return hold_out(ctx)
 
+    def allows(self, changed: Gaussians, ctx: Context) -> bool:
+        """Whether stages have left room for coding."""
+        limit = self.psnr + _ROOM_TO_CODE
+        return ControlViews(ctx).psnr(changed, limit) >= limit
+
     def reach(
         self, config: Config, encoder: Encoder, ctx: Context
     ) -> tuple[Encoded, dict[str, Any] | None]:
         """Search; the PSNR is the mean over the control views."""
         _check_scalable(config, "target PSNR")
         views = ControlViews(ctx)
-        search = Search(config, encoder, lambda encoded: views.psnr(encoded.decoded, self.psnr))
+        again = partial(allocate, encoder=encoder, ctx=ctx)
+        search = Search(
+            config, encoder, lambda encoded: views.psnr(encoded.decoded, self.psnr), again
+        )
         window = Window(self.psnr, self.psnr + PSNR_TOLERANCE, _PSNR_SLOPE, inner=0.9)
         try:
             found = search.run(window)

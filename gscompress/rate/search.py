@@ -12,7 +12,7 @@ from gscompress.config import Config
 from gscompress.rate.encoder import Encoded, Encoder
 from gscompress.rate.scale import MAX_OCTAVES, MIN_OCTAVES, scaled
 
-__all__ = ["Search", "Trial", "Unreachable", "Window"]
+__all__ = ["FAR", "Search", "Trial", "Unreachable", "Window"]
 
 _STEPS_IN_WHOLE_NUMBERS = ("means", "opacities")
 _SHAKEN = "opacities"
@@ -21,6 +21,8 @@ _SHAKE = 0.1
 where all together miss the window: a few large Gaussians may jump at one step by more than that."""
 _NEAR = 0.6
 """Once a trial is expected to be this near (in octaves), whole numbers stay as they are."""
+FAR = 0.5
+"""From so many octaves on, steps that were allocated elsewhere are allocated anew."""
 _SMOOTH = 0.05
 """Between nearer octaves the noise of quantization hides the slope."""
 _MAX_TRIALS = 24
@@ -82,14 +84,22 @@ class Search:
         config: What is scaled.
         encoder: Encodes.
         measure: Grows with the octaves.
+        allocate: Gives a configuration of about the same size whose steps suit the scene better;
+            asked once, where the target is near but far from ``config``.
     """
 
     def __init__(
-        self, config: Config, encoder: Encoder, measure: Callable[[Encoded], float]
+        self,
+        config: Config,
+        encoder: Encoder,
+        measure: Callable[[Encoded], float],
+        allocate: Callable[[Config], Config] = lambda config: config,
     ) -> None:
         self._config = config
+        self._origin, self._moved = 0.0, False  # of the octaves: where `_config` is
         self._encoder = encoder
         self._measure = measure
+        self._allocate = allocate
         self._fixed: dict[str, Any] | None = None
         self._shakes = 0
         self._low: float | None = None  # the bracket, in octaves
@@ -116,21 +126,39 @@ class Search:
             octaves = self._within(trial.octaves + _stride(window.aim - trial.measure, slope))
             last = trial.octaves, trial.measure
             if self._fixed is None and abs(octaves - trial.octaves) <= _NEAR:
-                self._fix(octaves)
+                if self._move(octaves):
+                    last, slope = None, window.slope
+                else:
+                    self._fix(octaves)
         assert best is not None
         raise Unreachable(best)
 
     def _try(self, octaves: float) -> Trial:
-        config = scaled(self._config, octaves)
+        config = self._scaled(octaves)
         if self._fixed is not None:
             attributes = types.MappingProxyType({**config.attributes, **self._fixed})
             config = replace(config, attributes=attributes)
         encoded = self._encoder.encode(config)
         return Trial(octaves, self._measure(encoded), encoded)
 
+    def _scaled(self, octaves: float) -> Config:
+        return scaled(self._config, octaves - self._origin)
+
+    def _move(self, octaves: float) -> bool:
+        """Allocate where the target seems to be, if that was not done; voids what was found."""
+        if self._moved or abs(octaves) <= FAR:
+            return False
+        self._moved, there = True, self._scaled(octaves)
+        better = self._allocate(there)
+        if better is there:
+            return False
+        self._config, self._origin = better, octaves
+        self._low = self._high = None
+        return True
+
     def _fix(self, octaves: float) -> None:
         """From now on whole numbers are those of ``octaves``; what was found before is void."""
-        attributes = scaled(self._config, octaves).attributes
+        attributes = self._scaled(octaves).attributes
         self._fixed = {group: attributes[group] for group in _STEPS_IN_WHOLE_NUMBERS}
         self._low = self._high = None
 
@@ -140,7 +168,7 @@ class Search:
         if self._fixed is not None:
             self._shakes += 1
             way = _SHAKE * ((self._shakes + 1) // 2) * (1 if self._shakes % 2 else -1)
-            codec = scaled(self._config, octaves + way).attributes[_SHAKEN]
+            codec = self._scaled(octaves + way).attributes[_SHAKEN]
             self._fixed = {**self._fixed, _SHAKEN: codec}
 
     def _bracket(self, trial: Trial, window: Window) -> None:

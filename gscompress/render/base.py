@@ -16,7 +16,17 @@ from gscompress.gaussians import Array, Gaussians
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["BLACK", "Background", "Progress", "Render", "Renderer", "Scores", "is_antialiased"]
+__all__ = [
+    "BLACK",
+    "Background",
+    "Gradients",
+    "Progress",
+    "Render",
+    "Renderer",
+    "Scores",
+    "is_antialiased",
+    "torch_device",
+]
 
 Progress = Callable[[int, int], None]
 """Called with (views done, views in all)."""
@@ -144,3 +154,8 @@ def is_antialiased(scene: Gaussians) -> bool:
             remedy="Scenes of flat Gaussians can be converted and compressed, but not rendered.",
         )
     return scene.mode == "mip"
+
+
+def torch_device(renderer: Renderer) -> str:
+    """Where torch tensors have to be for a renderer."""
+    return "cpu" if renderer.name == "cpu" else renderer.device.partition(" ")[0]

@@ -134,6 +134,9 @@ class GsplatRenderer:
         self, scene: Gaussians, camera: Camera, weigh: Callable[[Array], Array]
     ) -> Gradients:
         """Gradients of a weighted image; see Renderer.pull_back."""
+        if len(scene) == 0:  # the image does not depend on anything
+            shapes = ((0, 3), (0, 4), (0, 3), (0,), scene.sh.shape)
+            return Gradients(*(np.zeros(shape, np.float32) for shape in shapes))
         tensors = [tensor.clone().requires_grad_() for tensor in self._upload(scene)]
         means, quats, scales, opacities, sh = tensors
         image, _ = self.rasterize(

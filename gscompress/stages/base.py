@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from gscompress.cameras import Camera
-from gscompress.codecs.guidance import Trained
+from gscompress.codecs.guidance import Guidance, Trained
 from gscompress.gaussians import Array, Gaussians
 from gscompress.render.base import Renderer
 
-__all__ = ["Context", "Progress", "Stage", "StageResult"]
+__all__ = ["Allocate", "Context", "Progress", "Stage", "StageResult"]
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
+
+Allocate = Callable[[Gaussians, Guidance], Mapping[str, Any]]
+"""Gives codecs by attribute group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Context:
         log: The results of the stages that have run, in order.
         control: Views that only measure what comes out; ``cameras`` has none of them.
         attributes: The codecs by attribute group, for stages that care how the scene will be coded.
+        allocate: Gives the same with the steps that suit a scene, of which guidance is known; the
+            file will have the steps that it gave last. None: the steps stay.
         checkpoints: Folder in which long stages keep their state, to go on after an interruption.
         trained: Codebooks that a stage has trained, by attribute group; see
             `gscompress.codecs.tuning`.
@@ -65,6 +70,7 @@ class Context:
     log: list[StageResult] = field(default_factory=list)
     control: Sequence[Camera] = ()
     attributes: Mapping[str, Any] | None = None
+    allocate: Allocate | None = None
     checkpoints: Path | None = None
     trained: dict[str, Trained] = field(default_factory=dict)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,22 +14,23 @@ from gscompress.cameras import Camera
 from gscompress.errors import InputError
 from gscompress.gaussians import ATTRIBUTES, Array, Gaussians
 
-if TYPE_CHECKING:
-    from gscompress.stages.parameters import Parameters
-
 __all__ = ["State", "identity", "load", "save"]
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What an optimiser knows besides its parameters.
+    """How far an optimisation is.
 
     Attributes:
+        step: Number of steps made.
+        learner: Parameters and moments; see `gscompress.stages.learners.Learner.state`.
         psnr: Mean over the check views, by step.
         misses: Looks since the best one.
         best: Attributes of the best scene.
     """
 
+    step: int
+    learner: Mapping[str, Mapping[str, Array]]
     psnr: dict[int, float]
     misses: int
     best: dict[str, Array]
@@ -46,34 +47,30 @@ def identity(scene: Gaussians, plan: Any, cameras: Sequence[Camera]) -> str:
     return digest.hexdigest()
 
 
-def save(path: Path, identity: str, parameters: Parameters, state: State) -> None:
+def save(path: Path, identity: str, state: State) -> None:
     """Write a state; the file is never seen half written."""
     from gscompress.io.atomic import atomic_write
 
     arrays: dict[str, Any] = {
         "identity": np.array(identity),
-        "step": np.array(parameters.step),
+        "step": np.array(state.step),
         "misses": np.array(state.misses),
         "psnr_steps": np.array(list(state.psnr), np.int64),
         "psnr": np.array(list(state.psnr.values()), np.float64),
     }
-    for name in ATTRIBUTES:
-        arrays[f"value_{name}"] = parameters.values[name].detach().cpu().numpy()
-        arrays[f"first_{name}"] = parameters.first[name].cpu().numpy()
-        arrays[f"second_{name}"] = parameters.second[name].cpu().numpy()
-        arrays[f"best_{name}"] = state.best[name]
+    for kind, values in (*state.learner.items(), ("best", state.best)):
+        for name in ATTRIBUTES:
+            arrays[f"{kind}_{name}"] = values[name]
     with atomic_write(path, overwrite=True) as file:
         np.savez(file, **arrays)
 
 
-def load(path: Path, identity: str, parameters: Parameters) -> State:
-    """Read a state into ``parameters``.
+def load(path: Path, identity: str) -> State:
+    """Read a state.
 
     Raises:
         InputError: The file is damaged, or of another scene, plan or set of cameras.
     """
-    import torch
-
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -89,12 +86,14 @@ def load(path: Path, identity: str, parameters: Parameters) -> State:
             expected="one of this scene, these cameras and parameters",
             remedy="Remove the file to start anew.",
         )
-    with torch.no_grad():
-        for name in ATTRIBUTES:
-            parameters.values[name].copy_(torch.from_numpy(arrays[f"value_{name}"]))
-            parameters.first[name].copy_(torch.from_numpy(arrays[f"first_{name}"]))
-            parameters.second[name].copy_(torch.from_numpy(arrays[f"second_{name}"]))
-    parameters.step = int(arrays["step"])
     steps = (int(step) for step in arrays["psnr_steps"])
-    psnr = dict(zip(steps, map(float, arrays["psnr"]), strict=True))
-    return State(psnr, int(arrays["misses"]), {n: arrays[f"best_{n}"] for n in ATTRIBUTES})
+    return State(
+        int(arrays["step"]),
+        {
+            kind: {name: arrays[f"{kind}_{name}"] for name in ATTRIBUTES}
+            for kind in ("values", "first", "second")
+        },
+        dict(zip(steps, map(float, arrays["psnr"]), strict=True)),
+        int(arrays["misses"]),
+        {name: arrays[f"best_{name}"] for name in ATTRIBUTES},
+    )

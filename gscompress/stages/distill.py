@@ -69,7 +69,6 @@ class Distill(Stage):
 
         Raises:
             InputError: There are no cameras to see it from.
-            MissingDependencyError: ``steps`` are wanted and torch is not installed.
         """
         degree = min(self.sh_degree, scene.sh_degree)
         lower = degree < scene.sh_degree

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from gscompress.cameras import Camera
-from gscompress.errors import InputError, MissingDependencyError
+from gscompress.errors import InputError
 from gscompress.gaussians import Gaussians
 from gscompress.metrics.photo_loss import PhotoLoss
 from gscompress.pseudo_views import camera_extent, pseudo_views
@@ -80,7 +79,8 @@ class Finetune(Stage):
         seconds: Wall time after which to stop, whatever the steps; 0 for no limit. What a run gives
             then depends on the machine.
         scale: Size of the views' sides relative to the cameras'.
-        pseudo: Pseudo-views per training camera (renders only).
+        pseudo: Pseudo-views per training camera. With photos, what they show is still rendered from
+            the input: that holds the scene where no photo was taken.
         jitter: How far pseudo-views are moved; see `gscompress.pseudo_views`.
         ssim_share: Weight of SSIM in the loss.
         softness: Differences well below this count by their squares, as PSNR has them; larger ones
@@ -137,10 +137,7 @@ class Finetune(Stage):
 
         Raises:
             InputError: Photos are wanted and there are none, or there is nothing to see.
-            MissingDependencyError: torch is not installed.
         """
-        if importlib.util.find_spec("torch") is None:
-            raise MissingDependencyError("torch", "torch", "fine-tuning")
         photos = self._uses_photos(ctx)
         if len(scene) == 0 or self.steps == 0:
             return scene
@@ -192,16 +189,15 @@ class Finetune(Stage):
         room = self.cache * MEGABYTE
         parts: list[Targets] = []
         for views in (learned, checked):
-            if photos:
+            chosen = [cameras[i] for i in views]
+            others = self._pseudo(chosen, ctx) if views is learned else []
+            if not photos:
+                part = render_targets(ctx.scene, [*chosen, *others], renderer, self.scale, room)
+            else:
                 assert ctx.images is not None  # _uses_photos has seen them
                 part = photo_targets(
                     ctx.images, views, cameras, ctx.scene, renderer, self.scale, room
-                )
-            else:
-                chosen = [cameras[i] for i in views]
-                if views is learned:
-                    chosen += self._pseudo(chosen, ctx)
-                part = render_targets(ctx.scene, chosen, renderer, self.scale, room)
+                ).followed_by(render_targets(ctx.scene, others, renderer, self.scale, 0))
             parts.append(part)
         return parts[0], parts[1]
 

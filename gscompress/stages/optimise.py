@@ -5,27 +5,23 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
-from gscompress.cameras import Camera
 from gscompress.gaussians import ATTRIBUTES, Gaussians
+from gscompress.metrics import psnr
 from gscompress.metrics.photo_loss import PhotoLoss
-from gscompress.render.base import Renderer, is_antialiased
+from gscompress.render.base import Renderer
 from gscompress.stages import checkpoint
-from gscompress.stages.parameters import Parameters
+from gscompress.stages.learners import make_learner
 from gscompress.stages.quantizer import Quantizer
-from gscompress.stages.targets import Targets, torch_device
+from gscompress.stages.targets import Targets
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-__all__ = ["Optimiser", "Plan", "one_torch_thread"]
+__all__ = ["Optimiser", "Plan"]
 
 log = logging.getLogger(__name__)
 
@@ -97,41 +93,30 @@ class Optimiser:
         """The scene as it was at the best look at the check views; without any, the last one."""
         if self.quantizer is not None:
             self.scene = self.quantizer.prepare(self.scene)
-        with one_torch_thread(self.renderer):
-            self._start()
-            while self._step < self.plan.steps and not self._is_time_up():
-                if self._step % self.plan.check_every == 0 and self._look():
-                    return self._best
-                self._advance()
-                if self.progress is not None:
-                    self.progress(self._step, self.plan.steps)
-            self._look()
+        self._start()
+        while self._step < self.plan.steps and not self._is_time_up():
+            if self._step % self.plan.check_every == 0 and self._look():
+                return self._best
+            self._advance()
+            if self.progress is not None:
+                self.progress(self._step, self.plan.steps)
+        self._look()
         return self._best
 
     def _start(self) -> None:
-        import torch
-
         self._began = time.monotonic()
-        self._antialiased = is_antialiased(self.scene)
-        device = torch_device(self.renderer)
-        values = {
-            name: torch.from_numpy(getattr(self.scene, name).copy()).to(device)
-            for name in ATTRIBUTES
-        }
-        self._parameters = Parameters(
-            values, damping=self.plan.damping, threads=getattr(self.renderer, "threads", 1)
-        )
-        self._offsets: dict[str, Tensor] = {}
+        self._learner = make_learner(self.scene, self.renderer, self.plan.damping)
         self._best, self._misses, self._loss = self.scene, 0, math.nan
         self._identity = checkpoint.identity(self.scene, self.plan, self.train.cameras)
         if self.path is not None and self.path.exists():
-            state = checkpoint.load(self.path, self._identity, self._parameters)
+            state = checkpoint.load(self.path, self._identity)
+            self._learner.restore(state.learner, state.step)
             self.psnr, self._misses = state.psnr, state.misses
             self._best = self.scene.replace(**state.best)
 
     @property
     def _step(self) -> int:
-        return self._parameters.step
+        return self._learner.step
 
     def _is_time_up(self) -> bool:
         return 0 < self.plan.seconds <= time.monotonic() - self._began
@@ -141,23 +126,13 @@ class Optimiser:
         if step % plan.requantize == 0:
             self._quantize()
         view = self._view(step)
-        image = self._render(self.train.cameras[view])
-        loss = plan.loss(image, self.train.picture(view))
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._loss = float(loss.detach())
         done = step / plan.steps
         if plan.seconds > 0:
             done = max(done, (time.monotonic() - self._began) / plan.seconds)
-        self._parameters.update(self._rates(plan.rate_factor(min(done, 1.0))))
-
-    def _rates(self, factor: float) -> dict[str, float | Tensor]:
-        rates: dict[str, float | Tensor] = {
-            name: factor * rate for name, rate in self.plan.rates.items()
-        }
-        sh = self._parameters.values["sh"]
-        by_term = sh.new_full((1, sh.shape[1], 1), factor * self.plan.rates["shN"])
-        by_term[:, 0] = factor * self.plan.rates["sh0"]
-        return {**rates, "sh": by_term}
+        factor = plan.rate_factor(min(done, 1.0))
+        rates = {name: factor * rate for name, rate in plan.rates.items()}
+        camera, picture = self.train.cameras[view], self.train.array(view)
+        self._loss = self._learner.learn(camera, picture, plan.loss, rates)
 
     def _view(self, step: int) -> int:
         """Every view once, in random order, then again in another."""
@@ -166,40 +141,12 @@ class Optimiser:
         return int(rng.permutation(len(self.train))[number])
 
     def _quantize(self) -> None:
-        import torch
-
-        if self.quantizer is None:
-            return
-        offsets = self.quantizer.offsets(self._gaussians())
-        device = torch_device(self.renderer)
-        self._offsets = {name: torch.from_numpy(o).to(device) for name, o in offsets.items()}
-
-    def _render(self, camera: Camera) -> Tensor:  # [H, W, 3]
-        import torch
-
-        v = dict(self._parameters.values)
-        for name, offset in self._offsets.items():
-            v[name] = v[name] + offset
-        image, _ = self.renderer.rasterize(
-            v["means"],
-            v["quats"],
-            torch.exp(v["log_scales"]),
-            torch.sigmoid(v["opacity_logits"]),
-            v["sh"],
-            camera,
-            antialiased=self._antialiased,
-        )
-        return image
-
-    def _gaussians(self) -> Gaussians:
-        values = self._parameters.values
-        return self.scene.replace(
-            **{name: values[name].detach().cpu().numpy().copy() for name in ATTRIBUTES}
-        )
+        if self.quantizer is not None:
+            self._learner.shift(self.quantizer.offsets(self._learner.scene()))
 
     def _look(self) -> bool:
         """Measure, keep the best, save the state; whether to stop."""
-        step, now = self._step, self._gaussians()
+        step, now = self._step, self._learner.scene()
         if len(self.check) == 0:
             self._best = now
         elif step not in self.psnr:
@@ -216,32 +163,18 @@ class Optimiser:
             )
         if self.path is not None:
             state = checkpoint.State(
-                self.psnr, self._misses, {n: getattr(self._best, n) for n in ATTRIBUTES}
+                step,
+                self._learner.state(),
+                self.psnr,
+                self._misses,
+                {name: getattr(self._best, name) for name in ATTRIBUTES},
             )
-            checkpoint.save(self.path, self._identity, self._parameters, state)
+            checkpoint.save(self.path, self._identity, state)
         return 0 < self.plan.patience <= self._misses
 
     def _mean_psnr(self) -> float:
-        import torch
-
-        values = []
-        with torch.no_grad():
-            for view, camera in enumerate(self.check.cameras):
-                picture = self.check.picture(view).clamp(0, 1)
-                error = (self._render(camera).clamp(0, 1) - picture).square().mean()
-                values.append(-10 * math.log10(float(error) + 1e-15))
-        return float(np.mean(values))
-
-
-@contextmanager
-def one_torch_thread(renderer: Renderer) -> Iterator[None]:
-    """Torch's threads spin while they wait, and would starve those of the native rasterizer."""
-    import torch
-
-    before = torch.get_num_threads()
-    if renderer.name == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+        found = [
+            psnr(self._learner.render(camera), np.clip(self.check.array(view), 0, 1))
+            for view, camera in enumerate(self.check.cameras)
+        ]
+        return float(np.mean(found))

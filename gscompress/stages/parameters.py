@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gscompress import _native
+from gscompress.render.base import Renderer
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Parameters"]
+__all__ = ["BETA1", "BETA2", "EPSILON", "Parameters", "one_torch_thread"]
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-15
 
@@ -47,7 +49,7 @@ class Parameters:
             value.requires_grad_(True)
 
     def __len__(self) -> int:
-        return len(self.values["means"])
+        return len(next(iter(self.values.values())))
 
     def update(self, rates: Mapping[str, float | Tensor]) -> None:
         """One Adam step (Kingma and Ba 2015, algorithm 1) along the gradients, which it clears.
@@ -90,7 +92,7 @@ class Parameters:
         m.lerp_(gradient, 1 - BETA1)
         v.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
         scale = v.sqrt()
-        scale.add_(EPSILON + self.damping * float(scale.mean()))
+        scale.add_(EPSILON + self.damping * scale.mean())
         value.sub_((m / scale).mul_(rates.view(1, *value.shape[1:])))
 
     def copy_rows(self, source: Tensor, target: Tensor) -> None:
@@ -115,4 +117,18 @@ class Parameters:
             for moments in (self.first, self.second):
                 blank = torch.zeros_like(grown[count:])
                 moments[name] = torch.cat([moments[name], blank])
-        return torch.arange(count, len(self))
+        return torch.arange(count, len(self), device=source.device)
+
+
+@contextmanager
+def one_torch_thread(renderer: Renderer) -> Iterator[None]:
+    """Torch's threads spin while they wait, and would starve those of the native rasterizer."""
+    import torch
+
+    before = torch.get_num_threads()
+    if renderer.name == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -49,10 +49,16 @@ class CodecQuantizer(Quantizer):
 
     @staticmethod
     def of(scene: Gaussians, ctx: Context) -> CodecQuantizer | None:
-        """For a scene about to be optimised; None where nobody said how it will be coded."""
+        """For a scene about to be optimised; None where nobody said how it will be coded.
+
+        Where steps are to suit the scene, they are looked for now, and stay as they are found.
+        """
         if ctx.attributes is None:
             return None
-        return CodecQuantizer(ctx.attributes, look(scene, ctx.attributes, ctx))
+        attributes, guidance = ctx.attributes, look(scene, ctx.attributes, ctx)
+        if ctx.allocate is not None:
+            attributes = ctx.allocate(scene, guidance)
+        return CodecQuantizer(attributes, guidance)
 
     def prepare(self, scene: Gaussians) -> Gaussians:
         """Choose among equivalent parameters as the codecs do."""

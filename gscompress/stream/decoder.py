@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gscompress import _native
 from gscompress.errors import CorruptFileError
-from gscompress.gaussians import Gaussians
+from gscompress.gaussians import Array, Gaussians
 from gscompress.pipeline import decompress
 from gscompress.stream.latent_segment import LatentTrack
 from gscompress.stream.layout import Steps, classes_of, morton_order, references_of
-from gscompress.stream.segment import Segment, Turnover
+from gscompress.stream.path import Path, Term
+from gscompress.stream.segment import Frame, Segment, Turnover
 from gscompress.stream.slots import FRACTION, Slots
-from gscompress.stream.transform import MAX_LENGTH, SCALE_BITS, basis
+from gscompress.stream.transform import MAX_LENGTH
+from gscompress.stream.words import Books, WordCoder, read_words
 
 __all__ = ["GroupDecoder", "Track", "decode_key", "phase_of"]
 
 Integers = NDArray[np.int32]
 
 _MAX_SLOTS = 1 << 28
+_LEAST = 0.5
+"""Wishes below are always 0."""
 
 
 def decode_key(data: bytes, where: str = "key frame") -> Gaussians:
@@ -50,16 +54,21 @@ class Track:
     def __init__(self, key: Gaussians, steps: Steps) -> None:
         self.slots = Slots(key, steps)
         self.coder = self.slots.layout.coder()
-        self.coder.append(references_of(key.means), classes_of(self.slots.octaves))
+        self.words: WordCoder | None = None
+        self._references, self._classes = references_of(key.means), classes_of(self.slots.octaves)
+        self.coder.append(self._references, self._classes)
 
     def copy(self) -> Track:
         """One that goes its own way."""
         other = object.__new__(Track)
+        other.__dict__.update(self.__dict__)
         other.slots, other.coder = self.slots.copy(), self.coder.copy()
+        other.words = None if self.words is None else self.words.copy()
         return other
 
     def turn_over(self, turnover: Turnover) -> None:
-        """Empty some slots, and append copies of others."""
+        """Empty some slots, and append copies of others; words are forgotten."""
+        self.words = None
         parents, first = turnover.parents, len(self.slots)
         self.slots.append(parents)
         self.slots.retire(turnover.deaths)
@@ -68,27 +77,54 @@ class Track:
             before = np.arange(first - 1, first - 1 + len(parents))
             before[0] = parents[0]
             references = np.stack([parents, before], axis=1).astype(np.int32)
-            self.coder.append(references, classes_of(self.slots.octaves[first:]))
+            classes = classes_of(self.slots.octaves[first:])
+            self.coder.append(references, classes)
+            self._references = np.concatenate([self._references, references])
+            self._classes = np.concatenate([self._classes, classes])
 
-    def follow(self, coefficients: list[tuple[Integers, Integers]]) -> Iterator[None]:
-        """Go along trajectories, frame by frame.
-
-        Args:
-            coefficients: For each basis function the slots [M] that have any, and those [M, C].
-        """
-        length = len(coefficients)
-        functions = basis(length)
-        moving = np.unique(np.concatenate([slots for slots, _ in coefficients]))
-        places = [np.searchsorted(moving, slots) for slots, _ in coefficients]
-        start = self.slots.sums(moving)
-        half, shift = 1 << (SCALE_BITS - 5), SCALE_BITS - 4
-        for t in range(length):
-            total = np.zeros(start.shape, np.int64)
-            for k, (_, values) in enumerate(coefficients):
-                total[places[k]] += functions[k, t] * values
-            moved = (total + half) >> shift  # in units: FRACTION is 2^4
-            self.slots.set_sums(moving, (start + moved).astype(np.int32))
+    def follow(self, path: Path) -> Iterator[None]:
+        """Go along a path, frame by frame."""
+        for frame in range(len(path)):
+            self.slots.move(path.moving, path.change(frame))
             yield
+
+    def encode(
+        self, wish: Array, weights: Array, price: float, phase: int
+    ) -> tuple[bytes, Integers, Integers]:
+        """What the coder makes of wishes; no bytes, and nothing learned, where none is a step."""
+        if max(wish.max(initial=0), -wish.min(initial=0)) < _LEAST:
+            return b"", np.zeros(0, np.int32), np.zeros((0, wish.shape[1]), np.int32)
+        return self.coder.encode(wish, weights, price, phase)
+
+    def speak(self, books: Books) -> WordCoder:
+        """Start with new codebooks."""
+        dead = np.flatnonzero(~self.slots.alive).astype(np.int32)
+        self.words = WordCoder(self.slots.layout, books, self._references, self._classes, dead)
+        return self.words
+
+    def read_words(self, data: bytes, frames: int) -> list[Term]:
+        """What the words of a run of so many frames say.
+
+        Raises:
+            ValueError: Nothing that makes sense.
+            BrokenStream: The bytes are damaged.
+        """
+        books, indices = read_words(self.slots.layout, data, frames, self.words)
+        coder = self.words if books is None else self.speak(books)
+        assert coder is not None
+        return coder.decode(indices)
+
+    def read_coefficients(self, blocks: Sequence[bytes]) -> list[Term]:
+        """What the coefficients of each basis function are; no bytes: 0.
+
+        Raises:
+            BrokenStream: The bytes are damaged.
+        """
+        return [
+            Term.of_steps(k, *self.coder.decode(block, phase_of(k)))
+            for k, block in enumerate(blocks)
+            if block
+        ]
 
 
 class GroupDecoder:
@@ -163,28 +199,48 @@ def _residual(track: Track, segment: Segment, where: str) -> Iterator[None]:
     for frame in segment.frames:
         if frame.turnover is not None:
             _turn_over(track, frame.turnover, where)
-        if frame.changes:
-            slots, changes = track.coder.decode(frame.changes, 0)
-            with np.errstate(over="ignore"):
-                track.slots.move(slots, changes * np.int32(FRACTION))
+        _correct(track, frame)
         yield
 
 
+def _correct(track: Track, frame: Frame) -> None:
+    if frame.changes:
+        slots, changes = track.coder.decode(frame.changes, 0)
+        with np.errstate(over="ignore"):
+            track.slots.move(slots, changes * np.int32(FRACTION))
+
+
 def _trajectory(track: Track, segment: Segment, where: str) -> Iterator[None]:
+    _check_length(segment, where)
+    terms = track.read_coefficients([frame.changes for frame in segment.frames])
+    yield from track.follow(Path(terms, len(segment.frames), track.slots.layout.channels))
+
+
+def _run(track: Track, segment: Segment, where: str) -> Iterator[None]:
+    _check_length(segment, where)
+    paths = segment.paths
+    assert paths is not None
+    terms = []
+    if paths.words:
+        try:
+            terms = track.read_words(paths.words, len(segment.frames))
+        except ValueError as error:
+            raise CorruptFileError(where, "words", found=str(error)) from error
+    terms += track.read_coefficients(paths.coefficients)
+    path = Path(terms, len(segment.frames), track.slots.layout.channels)
+    for frame, _ in zip(segment.frames, track.follow(path), strict=True):
+        _correct(track, frame)
+        yield
+
+
+def _check_length(segment: Segment, where: str) -> None:
     if len(segment.frames) > MAX_LENGTH:
         raise CorruptFileError(
             where, "frames", found=len(segment.frames), expected=f"up to {MAX_LENGTH}"
         )
-    coefficients = []
     for k, frame in enumerate(segment.frames):
         if frame.turnover is not None:
-            raise CorruptFileError(where, f"coefficient {k}", found="births or deaths")
-        if frame.changes:
-            coefficients.append(track.coder.decode(frame.changes, phase_of(k)))
-        else:
-            channels = track.slots.layout.channels
-            coefficients.append((np.zeros(0, np.int32), np.zeros((0, channels), np.int32)))
-    yield from track.follow(coefficients)
+            raise CorruptFileError(where, f"frame {k} of the segment", found="births or deaths")
 
 
 def phase_of(coefficient: int) -> int:
@@ -202,4 +258,4 @@ def _turn_over(track: Track, data: bytes, where: str) -> None:
     track.turn_over(turnover)
 
 
-_DECODERS = {"residual": _residual, "trajectory": _trajectory}
+_DECODERS = {"residual": _residual, "trajectory": _trajectory, "run": _run}

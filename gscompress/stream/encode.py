@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,13 @@ from gscompress.rate.bounds import check_bounds, find_errors
 from gscompress.render import get_renderer
 from gscompress.stages.base import Context, Progress
 from gscompress.stream.axes import nearest_axes
-from gscompress.stream.group import Attempt, GroupEncoder, Moment
+from gscompress.stream.group import GroupEncoder, Moment
 from gscompress.stream.keyframe import KeyFrame, encode_key
+from gscompress.stream.layout import Layout
 from gscompress.stream.manifest import Group, Kind, Manifest, Segment
-from gscompress.stream.pricing import Budget, Found, Nominal, Quality, nominal_price
-from gscompress.stream.settings import FrameReport, Settings
+from gscompress.stream.pricing import Budget, Found, Goal, Nominal, Quality, nominal_price
+from gscompress.stream.run_search import Way, choose_way, find_run, learn_run, probed
+from gscompress.stream.settings import FrameReport, Settings, Trajectories
 from gscompress.stream.tracking import Matches, match
 from gscompress.stream.views import Control, Views
 from gscompress.virtual_cameras import virtual_cameras
@@ -45,7 +48,16 @@ _CUT_MATCHES = 0.5
 _CUT_BYTES = 0.5
 """Of the key frame: a change that takes more is sent as a key frame itself."""
 _RUN = 16
-"""Frames of a trajectory at most."""
+"""Frames of a run at most."""
+_RUN_VALUES = 1 << 28
+"""Values of all frames of a run at most: 1 GB of coefficients."""
+_RUN_PRICE = 3.0
+"""By how much the price of a run of the same quality is higher, to begin with."""
+_WAYS: dict[Trajectories, tuple[Way, ...]] = {
+    "auto": ("frames", "coefficients", "words"),
+    "always": ("coefficients",),
+    "words": ("words",),
+}
 
 
 @dataclass
@@ -112,7 +124,8 @@ class ClipEncoder:
         self._open: _Open | None = None
         self._before: Gaussians | None = None
         self._waiting: list[Moment] = []
-        self._goal: Nominal | Quality | Budget | None = None
+        self._goal: Goal | None = None
+        self._last_run: Goal | None = None
 
     def add(self, scene: Gaussians, name: str = "frame") -> None:
         """Encode the next frame; with trajectories it may have to wait for others.
@@ -176,7 +189,8 @@ class ClipEncoder:
             self._residual(moment)
             return
         self._waiting.append(moment)
-        if len(self._waiting) == _RUN:
+        values = len(moment.scene) * Layout(moment.scene.sh_degree).channels
+        if len(self._waiting) >= min(_RUN, max(1, _RUN_VALUES // values)):
             self._flush()
 
     def _key(self, scene: Gaussians, matches: Matches | None) -> None:
@@ -206,7 +220,7 @@ class ClipEncoder:
         encoder = GroupEncoder(key.scene, key.rows, self._views, self.settings.max_error, factors)
         self._open = _Open(key, encoder, [], learned=factors is not None)
         if self._goal is None or matches is None:
-            self._goal = self._make_goal(len(scene))
+            self._goal, self._last_run = self._make_goal(len(scene)), None
         self._write("key", [scene], [key.scene], [len(scene)], key.data, started)
 
     def _residual(self, moment: Moment) -> None:
@@ -216,7 +230,14 @@ class ClipEncoder:
         encoder, first = self._open.encoder, len(self.reports)
         pictures = self._views.pictures(moment.scene)
         self._look_ahead(moment, pictures)
-        found = self._find(lambda price: encoder.attempt(moment, price, first), [moment])
+        goal = self._goal
+        assert goal is not None
+        self._budgeted(goal, 1)
+        found = goal.find(
+            lambda price: encoder.attempt(moment, price, first),
+            lambda one: self._control.psnr(one.scenes[0], moment.scene),
+        )
+        self._check(found, [moment])
         data = found.attempt.segment.to_bytes()
         if self.settings.kbps is None and len(data) > _CUT_BYTES * len(self._open.key.data):
             self._key(moment.scene, moment.matches)
@@ -229,35 +250,41 @@ class ClipEncoder:
         )
 
     def _flush(self) -> None:
-        """Code the frames that wait as trajectories, or one by one if that is better."""
+        """Code the frames that wait: one by one, or as a run where that is better."""
         waiting, self._waiting = self._waiting, []
         if not waiting:
             return
         assert self._open is not None
         encoder, first, started = self._open.encoder, len(self.reports), time.perf_counter()
-        self._look_ahead(waiting[0], self._views.pictures(waiting[0].scene))
-        run = self._find(lambda price: encoder.attempt_run(waiting, price, first), waiting)
-        if self.settings.trajectories == "auto" and not self._is_better(run, waiting):
+        goal = self._goal_of_run(waiting)
+        numbers = probed(len(waiting))
+        pictures = [(k, self._views.pictures(waiting[k].scene)) for k in numbers]
+        learn_run(encoder, waiting, goal.price, pictures, fresh=not self._open.learned)
+        self._open.learned = True
+        way = choose_way(encoder, waiting, goal.price, _WAYS[self.settings.trajectories])
+        if way == "frames":
             for moment in waiting:
                 self._residual(moment)
             return
-        encoder.accept(run.attempt)
-        encoder.learn(waiting[-1], self._views.pictures(waiting[-1].scene))
-        scenes, one = [moment.scene for moment in waiting], run.attempt
-        self._write("trajectory", scenes, one.scenes, one.changed, one.segment.to_bytes(), started)
+        found = find_run(encoder, waiting, first, goal, self._control, way)
+        self._check(found, waiting)
+        encoder.accept(found.attempt)
+        scenes, one = [moment.scene for moment in waiting], found.attempt
+        self._write("run", scenes, one.scenes, one.changed, one.segment.to_bytes(), started)
 
-    def _is_better(self, run: Found, waiting: Sequence[Moment]) -> bool:
-        """Whether trajectories have the smaller sum of errors and prices."""
+    def _goal_of_run(self, waiting: Sequence[Moment]) -> Goal:
+        """What a run should be; the price is its own, as the same quality costs less."""
         assert self._open is not None
-        encoder, first, price = self._open.encoder.fork(), len(self.reports), run.price
-        together, apart = 8 * run.attempt.bytes * price, 0.0
-        for moment, scene in zip(waiting, run.attempt.scenes, strict=True):
-            pictures = self._views.pictures(moment.scene)
-            together += self._views.error(scene, pictures)
-            one = encoder.attempt(moment, price, first)
-            encoder.accept(one)
-            apart += 8 * one.bytes * price + encoder.learn(moment, pictures)
-        return together < apart
+        goal, moment = self._goal, waiting[0]
+        assert goal is not None
+        if isinstance(goal, Quality) and math.isnan(goal.psnr):
+            self._look_ahead(moment, self._views.pictures(moment.scene))
+            one = self._open.encoder.attempt(moment, goal.price, 0)
+            goal.begin(self._control.psnr(one.scenes[0], moment.scene))
+        if self._last_run is None:
+            self._last_run = replace(goal, price=_RUN_PRICE * goal.price)
+        self._budgeted(self._last_run, len(waiting))
+        return self._last_run
 
     def _look_ahead(self, moment: Moment, pictures: Sequence[Array]) -> None:
         """Find out which errors of a frame will show, by coding it for nothing else."""
@@ -269,21 +296,16 @@ class ClipEncoder:
         self._open.encoder.adopt_factors(trial)
         self._open.learned = True
 
-    def _find(self, attempt: Callable[[float], Attempt], moments: Sequence[Moment]) -> Found:
-        """The attempt at the right price."""
-        assert self._goal is not None
+    def _budgeted(self, goal: Goal, frames: int) -> None:
+        """Give a budget what is left of the group's bytes for so many frames."""
         assert self._open is not None
-        if isinstance(self._goal, Budget):
+        if isinstance(goal, Budget):
             left = self.settings.group_bytes - self._open.bytes
-            frames = self.settings.gop - self._open.frames
-            self._goal.bytes = max(left / max(frames, 1), 64.0) * len(moments)
+            coming = self.settings.gop - self._open.frames
+            goal.bytes = max(left / max(coming, 1), 64.0) * frames
 
-        def measure(one: Attempt) -> float:
-            pairs = zip(moments, one.scenes, strict=True)
-            values = [self._control.psnr(scene, m.scene) for m, scene in pairs]
-            return float(np.mean(values)) if self.settings.target_psnr is None else min(values)
-
-        found = self._goal.find(attempt, measure)
+    def _check(self, found: Found, moments: Sequence[Moment]) -> None:
+        """Tell of a target that is missed, and refuse a bound that is."""
         target = self.settings.target_psnr
         if target is not None and found.psnr < target - 0.005:
             log.warning("frame %d: %.2f dB is all it comes to", len(self.reports), found.psnr)
@@ -293,9 +315,8 @@ class ClipEncoder:
             ):
                 meant = nearest_axes(moment.scene.select(rows), scene)
                 check_bounds(self.settings.max_error, find_errors(meant, scene))
-        return found
 
-    def _make_goal(self, gaussians: int) -> Nominal | Quality | Budget:
+    def _make_goal(self, gaussians: int) -> Goal:
         settings, price = self.settings, nominal_price(self.settings.quality, gaussians)
         if settings.target_psnr is not None:
             return Quality(price, settings.target_psnr)

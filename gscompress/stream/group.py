@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 
 from gscompress.gaussians import SH_C0, Array, Gaussians
 from gscompress.stream.axes import nearest_axes
-from gscompress.stream.decoder import Track, phase_of
+from gscompress.stream.decoder import Track
 from gscompress.stream.layout import EVEN, GROUPS, Layout, Steps, visibility_of
 from gscompress.stream.segment import Frame, Segment, Turnover
 from gscompress.stream.slots import FRACTION, Slots
 from gscompress.stream.tracking import Matches, nearest_rows
-from gscompress.stream.transform import SCALE_BITS, basis
 from gscompress.stream.views import Views
 
-__all__ = ["Attempt", "GroupEncoder", "Moment"]
+__all__ = ["Attempt", "GroupEncoder", "Moment", "Probe", "State", "followed"]
 
 Doubles = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -57,7 +56,7 @@ class Moment:
 
 
 @dataclass(frozen=True, eq=False)
-class _State:
+class State:
     """Where an encoder stands.
 
     Attributes:
@@ -70,9 +69,22 @@ class _State:
 
     track: Track | None
     rows: Rows
-    sensitivities: Doubles
+    sensitivities: Array
     factors: Doubles
     price: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """What a frame lacks.
+
+    Attributes:
+        scene: What is in all slots.
+        missed: By how much it is more than it should be [slots, C].
+    """
+
+    scene: Gaussians
+    missed: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +104,7 @@ class Attempt:
     scenes: list[Gaussians]
     rows: list[Rows]
     changed: list[int]
-    state: _State
+    state: State
     turnover: tuple[int, int] = (0, 0)
 
     @property
@@ -130,13 +142,41 @@ class GroupEncoder:
         self._bounds = dict(bounds or {})
         self._layout = Layout(key.sh_degree)
         known = np.ones((len(key), len(GROUPS))) if factors is None else factors[rows]
-        self._state = _State(None, rows, views.sensitivities(key), known)
+        self._state = State(None, rows, views.sensitivities(key), known)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether any error has a bound."""
+        return bool(self._bounds)
 
     def fork(self) -> GroupEncoder:
         """One that goes its own way."""
         other = object.__new__(GroupEncoder)
         other.__dict__.update(self.__dict__)  # states are never changed in place
         return other
+
+    def sampled(self, count: int, blocks: int) -> tuple[GroupEncoder, float]:
+        """One for some of the Gaussians only, from several parts, and their share of all.
+
+        Args:
+            count: About how many.
+            blocks: Of slots in a row that are taken.
+        """
+        state = self._state
+        there = np.flatnonzero(state.rows >= 0)
+        if len(there) <= count:
+            chosen = there
+        else:
+            starts = np.linspace(0, len(there) - count // blocks, blocks).astype(int)
+            parts = starts[:, None] + np.arange(count // blocks)
+            chosen = there[np.unique(parts)]
+        other = self.fork()
+        present = self._key if state.track is None else state.track.slots.everything()
+        other._key = present.select(chosen)
+        other._state = State(
+            None, state.rows[chosen], state.sensitivities[chosen], state.factors[chosen]
+        )
+        return other, len(chosen) / len(there)
 
     def adopt_factors(self, other: GroupEncoder) -> None:
         """Know what a fork has learned about the slots there are."""
@@ -146,50 +186,55 @@ class GroupEncoder:
     def factors_of(self, matches: Matches, count: int) -> Doubles:  # [count, groups]
         """The factors by row of the frame that follows, which has ``count``."""
         out = np.ones((count, len(GROUPS)))
-        rows = _followed(self._state.rows, matches)
+        rows = followed(self._state.rows, matches)
         out[rows[rows >= 0]] = self._state.factors[rows >= 0]
         return out
 
     def attempt(self, moment: Moment, price: float, first: int) -> Attempt:
         """Code a frame at a price, mean squared error per bit; nothing is decided yet."""
-        state, track = self._started(moment, price)
+        state, track = self.started(moment, price)
         slots_before = len(track.slots)
         state, turnover = self._turned(state, track, moment)
-        wish = self._wish(track.slots, moment.scene, state.rows)
-        data, slots, changes = track.coder.encode(wish, self._weights(track, state), price, 0)
-        track.slots.move(slots, changes * np.int32(FRACTION))
+        data, slots = self.correct(track, moment, state, price)
         frame = Frame(data, turnover)
         segment = Segment("residual", first, slots_before, track.slots.steps, (frame,))
         moved = len(moment.matches.born), int(np.count_nonzero(moment.matches.rows < 0))
         rows = state.rows[state.rows >= 0]
         return Attempt(segment, [track.slots.scene()], [rows], [len(slots)], state, moved)
 
-    def attempt_run(self, moments: Sequence[Moment], price: float, first: int) -> Attempt:
-        """Code a run of frames without births and deaths as trajectories."""
-        state, track = self._started(moments[0], price)
-        wishes, rows = [], []
-        for moment in moments:
-            state = replace(state, rows=_followed(state.rows, moment.matches))
-            rows.append(state.rows[state.rows >= 0])
-            wishes.append(self._wish(track.slots, moment.scene, state.rows))
-        functions = (basis(len(moments)) * 2.0**-SCALE_BITS).astype(np.float32)
-        weights = self._weights(track, state)
-        frames, coefficients = [], []
-        for k, function in enumerate(functions):
-            wish = np.zeros_like(wishes[0])
-            for share, one in zip(function, wishes, strict=True):
-                wish += share * one
-            data, slots, values = track.coder.encode(wish, weights, price, phase_of(k))
-            frames.append(Frame(data))
-            coefficients.append((slots, values))
-        scenes = [track.slots.scene() for _ in track.follow(coefficients)]
-        segment = Segment("trajectory", first, len(track.slots), track.slots.steps, tuple(frames))
-        changed = [len(slots) for slots, _ in coefficients]
-        return Attempt(segment, scenes, rows, changed, state)
+    def correct(
+        self, track: Track, moment: Moment, state: State, price: float
+    ) -> tuple[bytes, NDArray[np.int32]]:
+        """Bring ``track`` nearer to a frame: the bytes, and the slots that change."""
+        wish = self.wish(track.slots, moment.scene, state.rows)
+        data, slots, changes = track.encode(wish, self.weights(track, state), price, 0)
+        track.slots.move(slots, changes * np.int32(FRACTION))
+        return data, slots
 
     def accept(self, attempt: Attempt) -> None:
         """Go on from there."""
         self._state = attempt.state
+
+    def look(self, track: Track, moment: Moment, rows: Rows) -> Probe:
+        """What a frame lacks where ``track`` stands."""
+        missed = -self.wish(track.slots, moment.scene, rows)
+        for part in track.slots.parts():
+            missed[part] *= track.slots.step_of(part)
+        return Probe(track.slots.everything(), missed)
+
+    def look_here(self, moment: Moment) -> Probe:
+        """What a frame lacks that was accepted."""
+        assert self._state.track is not None
+        return self.look(self._state.track, moment, self._state.rows)
+
+    def error_of(self, probe: Probe) -> float:
+        """The mean squared error of the images that a frame is expected to have."""
+        total, state = 0.0, self._state
+        for k, channels in enumerate(self._layout.slices.values()):
+            missed = np.square(probe.missed[:, channels], dtype=np.float64)
+            shown = (missed * state.sensitivities[:, channels]).sum(axis=1)
+            total += float(shown @ state.factors[:, k])
+        return total
 
     def learn(self, moment: Moment, pictures: Sequence[Array], *, fresh: bool = False) -> float:
         """Measure which errors show after a frame was accepted, for the next ones.
@@ -202,23 +247,33 @@ class GroupEncoder:
         Returns:
             The mean squared error of the images.
         """
-        state, track = self._state, self._state.track
-        assert track is not None
-        slopes, error = self._views.slopes(track.slots.everything(), pictures)
-        missed = -self._wish(track.slots, moment.scene, state.rows) * track.slots.step_of()
-        shares, expected = missed * slopes / 2, state.sensitivities * missed * missed
-        factors = np.ones_like(state.factors)
-        for k, channels in enumerate(self._layout.slices.values()):
-            share, plain = shares[:, channels].sum(axis=1), expected[:, channels].sum(axis=1)
-            most = np.where(share > _LARGE_SHARE * error, np.inf, _MAX_FACTOR)
-            factors[:, k] = np.clip(share / np.maximum(plain, 1e-30), _MIN_FACTOR, most)
+        return self.learn_from([(self.look_here(moment), pictures)], fresh=fresh)
+
+    def learn_from(
+        self, probes: Sequence[tuple[Probe, Sequence[Array]]], *, fresh: bool = False
+    ) -> float:
+        """As `learn`, from what several frames lack; each with its renders."""
+        state = self._state
+        shares = np.zeros_like(state.factors)
+        expected, errors = np.zeros_like(shares), 0.0
+        for probe, pictures in probes:
+            slopes, error = self._views.slopes(probe.scene, pictures)
+            errors += error
+            for k, channels in enumerate(self._layout.slices.values()):
+                missed = probe.missed[:, channels].astype(np.float64)
+                shares[:, k] += (missed * slopes[:, channels]).sum(axis=1) / 2
+                plain = state.sensitivities[:, channels] * missed * missed
+                expected[:, k] += plain.sum(axis=1)
+        most = np.where(shares > _LARGE_SHARE * errors, np.inf, _MAX_FACTOR)
+        factors = np.clip(shares / np.maximum(expected, 1e-30), _MIN_FACTOR, most)
         factors = np.minimum(factors, 1e9)
+        factors[:, len(self._layout.widths) :] = 1.0
         if not fresh:
             factors = state.factors ** (1 - _RENEWAL) * factors**_RENEWAL
         self._state = replace(state, factors=factors)
-        return error
+        return errors / len(probes)
 
-    def _started(self, moment: Moment, price: float) -> tuple[_State, Track]:
+    def started(self, moment: Moment, price: float) -> tuple[State, Track]:
         """A copy of the state, with steps for this price."""
         state = self._state
         if state.track is not None:
@@ -235,17 +290,20 @@ class GroupEncoder:
         """Steps for values that change as those of this frame do."""
         visible = EVEN if self._bounds else float(np.median(visibility_of(present)))
         slots = Slots(present, Steps((1.0,) * len(GROUPS), visible))
-        rows = _followed(self._state.rows, moment.matches)
-        energy = np.square(self._wish(slots, moment.scene, rows).astype(np.float64))
-        energy[rows < 0] = 0
-        cost = self._state.sensitivities * np.square(slots.step_of())
+        rows = followed(self._state.rows, moment.matches)
+        wish = self.wish(slots, moment.scene, rows)
         steps = np.zeros(len(GROUPS))
         for k, (name, channels) in enumerate(self._layout.slices.items()):
-            of_group = cost[:, channels] * self._state.factors[:, k, None]
-            shown = of_group * energy[:, channels]
-            if not shown.sum() > 0:
-                shown = of_group
-            mean = float((shown * of_group).sum() / max(float(shown.sum()), 1e-300))
+            sums = np.zeros(4)
+            for part in slots.parts():
+                cost = (
+                    self._state.sensitivities[part, channels] * self._state.factors[part, k, None]
+                )
+                cost = cost * np.square(slots.step_of(part)[:, channels])
+                shown = cost * np.square(wish[part, channels], dtype=np.float64)
+                sums += [shown.sum(), (shown * cost).sum(), cost.sum(), (cost * cost).sum()]
+            whole, weighted = sums[:2] if sums[0] > 0 else sums[2:]
+            mean = float(weighted / max(whole, 1e-300))
             best = math.sqrt(6 * price / math.log(2) / max(mean, 1e-300))
             steps[k] = np.clip(_STEP_SHARE * best, _MIN_STEP, _MAX_STEP)
             if name in self._bounds:
@@ -253,9 +311,9 @@ class GroupEncoder:
         rounded = steps.astype(np.float32).tolist()
         return Steps(tuple(rounded), float(np.float32(visible)))
 
-    def _turned(self, state: _State, track: Track, moment: Moment) -> tuple[_State, bytes | None]:
+    def _turned(self, state: State, track: Track, moment: Moment) -> tuple[State, bytes | None]:
         """The state after births and deaths, which are done to ``track``, and their code."""
-        rows = _followed(state.rows, moment.matches)
+        rows = followed(state.rows, moment.matches)
         alive, born = track.slots.alive, moment.matches.born
         deaths = np.flatnonzero(alive & (rows < 0))
         if not len(deaths) and not len(born):
@@ -276,25 +334,31 @@ class GroupEncoder:
         track.turn_over(turnover)
         return replace(state, rows=np.concatenate([rows, born])), turnover.to_bytes()
 
-    def _wish(self, slots: Slots, scene: Gaussians, rows: Rows) -> Array:  # [slots, C]
+    def wish(self, slots: Slots, scene: Gaussians, rows: Rows) -> Array:  # [slots, C]
         """The changes, in steps, that would leave no error; 0 for empty slots."""
         used = rows >= 0
         target = nearest_axes(scene.select(np.maximum(rows, 0)), slots.everything())
-        wish = slots.wanted(target) - slots.present()
+        wish = np.empty((len(slots), self._layout.channels), np.float32)
+        for part in slots.parts():
+            missing = slots.wanted(target, part) - slots.present(part)
+            wish[part] = np.clip(missing, -_LIMIT, _LIMIT)
         wish[~used] = 0
-        return np.asarray(np.clip(wish, -_LIMIT, _LIMIT), np.float32)
+        return wish
 
-    def _weights(self, track: Track, state: _State) -> Array:  # [slots, C]
+    def weights(self, track: Track, state: State) -> Array:  # [slots, C]
         """The mean squared error that a step costs."""
-        weights = state.sensitivities * np.square(track.slots.step_of())
-        for k, (name, channels) in enumerate(self._layout.slices.items()):
-            weights[:, channels] *= state.factors[:, k, None]
-            if name in self._bounds:
-                weights[:, channels] = np.inf
-        return np.asarray(weights, np.float32)
+        out = np.empty((len(track.slots), self._layout.channels), np.float32)
+        for part in track.slots.parts():
+            weights = state.sensitivities[part] * np.square(track.slots.step_of(part))
+            for k, (name, channels) in enumerate(self._layout.slices.items()):
+                weights[:, channels] *= state.factors[part, k, None]
+                if name in self._bounds:
+                    weights[:, channels] = np.inf
+            out[part] = weights
+        return out
 
 
-def _followed(rows: Rows, matches: Matches) -> Rows:
+def followed(rows: Rows, matches: Matches) -> Rows:
     """The rows of the next frame in the slots."""
     if matches.tracked:
         return rows

@@ -42,7 +42,7 @@ _LOCATED = 1 << 22  # bytes of a manifest up to which it is said which segment i
 _WRONG_TYPE = re.compile(r"Expected (?P<expected>.*), got (?P<found>.*)", re.DOTALL)
 
 T = TypeVar("T")
-Kind = Literal["key", "residual", "trajectory", "latent"]
+Kind = Literal["key", "residual", "trajectory", "latent", "run"]
 Frame = Annotated[int, msgspec.Meta(ge=0, lt=MAX_FRAMES)]
 Frames = Annotated[int, msgspec.Meta(ge=1, le=MAX_FRAMES)]
 Count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]

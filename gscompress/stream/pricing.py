@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gscompress.stream.group import Attempt
 
-__all__ = ["Budget", "Found", "Nominal", "Quality", "nominal_price"]
+__all__ = ["Budget", "Found", "Goal", "Nominal", "Quality", "nominal_price"]
 
 Try = Callable[[float], Attempt]
 Measure = Callable[[Attempt], float]
@@ -81,13 +81,17 @@ class Quality:
     tolerance: float = 0.1
     allowance: float = 1.0
 
+    def begin(self, psnr: float) -> None:
+        """Aim at what the first frame has."""
+        self.psnr = psnr - self.allowance
+
     def find(self, attempt: Try, measure: Measure) -> Found:
         """Attempts until the PSNR is within the tolerance; else the nearest that is not below it.
 
         If none is, because no price is low enough, the best of all.
         """
         if math.isnan(self.psnr):
-            self.psnr = measure(attempt(self.price)) - self.allowance
+            self.begin(measure(attempt(self.price)))
         aim = self.psnr + self.tolerance / 2
         found = _search(
             self.price,
@@ -124,6 +128,9 @@ class Budget:
         )
         self.price = found.price
         return Found(found.attempt, found.price, math.nan, found.tries)
+
+
+Goal = Nominal | Quality | Budget
 
 
 def _search(

@@ -4,7 +4,7 @@ Little-endian. Head: magic "GSRS", version, kind, CRC-32 of what follows. Then t
 number of frames, the number of slots that the decoder must have by then, the step of each attribute
 group and the level of visibility (see `gscompress.stream.layout.Steps`). Then the frames, each with
 a byte of flags, the births and deaths if a flag says so, and the bytes of its changes; both with
-their length before them. No bytes: nothing changes.
+their length before them. No bytes: nothing changes. A run has its paths before the frames.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from gscompress.errors import CorruptFileError
 from gscompress.stream.layout import GROUPS, Steps
 
-__all__ = ["MAX_FRAMES", "Frame", "Kind", "Segment", "Turnover"]
+__all__ = ["MAX_FRAMES", "Frame", "Kind", "Paths", "Segment", "Turnover"]
 
-Kind = Literal["residual", "trajectory", "latent"]
+Kind = Literal["residual", "trajectory", "latent", "run"]
 
 MAX_FRAMES = 4096
 """Of one segment."""
@@ -93,6 +93,27 @@ class Frame:
 
 
 @dataclass(frozen=True, eq=False)
+class Paths:
+    """What the frames of a run share: how everything moves, but for corrections.
+
+    Attributes:
+        coefficients: By basis function what the native coder made of its coefficients; no more
+            than frames, those that are missing are 0.
+        words: Codebooks and indices into them (`gscompress.stream.words`); empty: there are none.
+    """
+
+    coefficients: tuple[bytes, ...]
+    words: bytes = b""
+
+    def to_bytes(self) -> bytes:
+        """As a segment has them."""
+        parts = [bytes([len(self.coefficients)])]
+        for block in (*self.coefficients, self.words):
+            parts += [_LENGTH.pack(len(block)), block]
+        return b"".join(parts)
+
+
+@dataclass(frozen=True, eq=False)
 class Segment:
     """A segment.
 
@@ -102,6 +123,7 @@ class Segment:
         slots: How many slots there are before it.
         steps: Of the integers.
         frames: The frames.
+        paths: Of a run, else None.
     """
 
     kind: Kind
@@ -109,11 +131,14 @@ class Segment:
     slots: int
     steps: Steps
     frames: tuple[Frame, ...]
+    paths: Paths | None = None
 
     def to_bytes(self) -> bytes:
         """The file."""
         steps = list(self.steps.by_group) + [0.0] * (len(GROUPS) - len(self.steps.by_group))
         parts = [_BODY.pack(self.first, len(self.frames), self.slots, *steps, self.steps.visible)]
+        if self.paths is not None:
+            parts.append(self.paths.to_bytes())
         for frame in self.frames:
             parts.append(bytes([0 if frame.turnover is None else _TURNOVER]))
             blocks = [frame.changes] if frame.turnover is None else [frame.turnover, frame.changes]
@@ -159,17 +184,27 @@ class Segment:
             raise CorruptFileError(where, "frames", found=count, expected=f"1 to {MAX_FRAMES}")
         steps = Steps(tuple(numbers[:-1]), numbers[-1])
         _check_steps(steps, where)
-        reader = _Frames(data, _HEAD.size + _BODY.size, where)
-        return cls(_KINDS[kind], first, slots, steps, tuple(reader.read(count)))
+        reader = _Reader(data, _HEAD.size + _BODY.size, where)
+        paths = reader.paths(count) if _KINDS[kind] == "run" else None
+        return cls(_KINDS[kind], first, slots, steps, tuple(reader.frames(count)), paths)
 
 
-class _Frames:
-    """Reads frames off a segment."""
+class _Reader:
+    """Reads what follows the head of a segment."""
 
     def __init__(self, data: bytes, at: int, where: str) -> None:
         self._data, self._at, self._where = data, at, where
 
-    def read(self, count: int) -> Iterator[Frame]:
+    def paths(self, frames: int) -> Paths:
+        count = self._take(1, "coefficients")[0]
+        if count > frames:
+            raise CorruptFileError(
+                self._where, "coefficients", found=count, expected=f"up to {frames}"
+            )
+        blocks = [self._block(f"coefficient {k}") for k in range(count)]
+        return Paths(tuple(blocks), self._block("words"))
+
+    def frames(self, count: int) -> Iterator[Frame]:
         for number in range(count):
             name = f"frame {number} of the segment"
             flags = self._take(1, name)[0]

@@ -14,7 +14,7 @@ from gscompress.stream.manifest import MAX_FPS, MAX_FRAMES, Kind
 
 __all__ = ["FrameReport", "Settings", "Trajectories"]
 
-Trajectories = Literal["auto", "always", "never"]
+Trajectories = Literal["auto", "always", "words", "never"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,10 @@ class Settings:
         target_psnr: PSNR of each frame against its own renders, in dB, or up to 0.1 dB more.
         kbps: Thousands of bits per second that a group of frames may have.
         max_error: Largest error of every Gaussian in every frame, by quantity.
-        trajectories: Whether runs of tracked frames are coded as trajectories in time: never,
-            always, or where that is cheaper.
+        trajectories: Which runs of frames without births and deaths are coded together, by how
+            everything moves: "auto": those that take fewer bytes so, by a sample of the Gaussians;
+            "always": all, by coefficients in time; "words": all, with codebooks as well where they
+            are worth it; "never": none, so that each frame can be sent at once.
     """
 
     fps: float = 30.0
@@ -42,7 +44,7 @@ class Settings:
     target_psnr: float | None = None
     kbps: float | None = None
     max_error: Mapping[str, float] | None = None
-    trajectories: Trajectories = "never"
+    trajectories: Trajectories = "auto"
 
     def __post_init__(self) -> None:
         goals = (self.target_psnr, self.kbps, self.max_error)
@@ -74,7 +76,7 @@ class FrameReport:
         kind: Of its segment.
         bytes: Its share of the segment.
         gaussians: How many it has.
-        changed: How many Gaussians were sent anything; of a trajectory, for one coefficient.
+        changed: How many Gaussians change.
         births: How many are new.
         deaths: How many are gone.
         psnr: Against the renders of the frame as it came, mean over the control views, in dB.

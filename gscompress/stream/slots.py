@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,10 @@ __all__ = ["FRACTION", "Slots"]
 
 FRACTION = 16
 """Accumulated integers are in units of a step / 16: trajectories are finer than their steps."""
+
+ALL = slice(None)
+_PART = 1 << 16
+"""Slots that are looked at at a time."""
 
 _SMALLEST_COSINE = 0.1
 """Half-angle cosine at which a rotation is as far from the key's as it can be coded."""
@@ -120,33 +126,45 @@ class Slots:
         """A copy of the sums [M, C] of slots [M]."""
         return self._sums[slots]
 
-    def wanted(self, target: Gaussians) -> NDArray[np.float64]:  # [N, C]
-        """The sums, in steps, that would give ``target`` (in slot order) without any error."""
-        key, out = self._key, np.empty((len(self), self.layout.channels))
-        step = self.step_of()
-        slices = self.layout.slices
-        out[:, slices["means"]] = target.means.astype(np.float64) - key.means
-        out[:, slices["quats"]] = _rotation_between(key.quats, target.quats)
-        out[:, slices["scales"]] = target.log_scales.astype(np.float64) - key.log_scales
-        out[:, slices["opacities"]] = (
-            target.opacity_logits.astype(np.float64) - key.opacity_logits
-        )[:, None]
-        difference = target.sh.astype(np.float64) - key.sh
+    def wanted(self, target: Gaussians, part: slice = ALL) -> NDArray[np.float64]:  # [M, C]
+        """The sums, in steps, that would give ``target`` (in slot order) without any error.
+
+        Args:
+            target: The Gaussians of all slots.
+            part: The slots that are asked about.
+        """
+        step = self.step_of(part)
+        out, slices = np.empty(step.shape), self.layout.slices
+        key = {name: getattr(self.key, name)[part] for name in _FIELDS}
+        to = {name: getattr(target, name)[part] for name in _FIELDS}
+        out[:, slices["means"]] = to["means"].astype(np.float64) - key["means"]
+        out[:, slices["quats"]] = _rotation_between(key["quats"], to["quats"])
+        out[:, slices["scales"]] = to["log_scales"].astype(np.float64) - key["log_scales"]
+        logits = to["opacity_logits"].astype(np.float64) - key["opacity_logits"]
+        out[:, slices["opacities"]] = logits[:, None]
+        difference = to["sh"].astype(np.float64) - key["sh"]
         out[:, slices["sh0"]] = difference[:, 0]
         if "shN" in slices:
-            out[:, slices["shN"]] = difference[:, 1:].reshape(len(self), -1)
-        return out / step
-
-    def present(self) -> NDArray[np.float64]:  # [N, C]
-        """The sums, in steps."""
-        return self._sums / FRACTION
-
-    def step_of(self) -> NDArray[np.float64]:  # [N, C]
-        """The step of each channel."""
-        out = np.empty((len(self), self.layout.channels))
-        for k, channels in enumerate(self.layout.slices.values()):
-            out[:, channels] = self.steps.of(k, self.octaves)[:, None]
+            out[:, slices["shN"]] = difference[:, 1:].reshape(len(out), -1)
+        out /= step
         return out
+
+    def present(self, part: slice = ALL) -> NDArray[np.float64]:  # [M, C]
+        """The sums, in steps."""
+        return self._sums[part] / FRACTION
+
+    def step_of(self, part: slice = ALL) -> NDArray[np.float64]:  # [M, C]
+        """The step of each channel."""
+        octaves = self.octaves[part]
+        out = np.empty((len(octaves), self.layout.channels))
+        for k, channels in enumerate(self.layout.slices.values()):
+            out[:, channels] = self.steps.of(k, octaves)[:, None]
+        return out
+
+    def parts(self) -> Iterator[slice]:
+        """All slots, some at a time: several numbers for each channel of all would be large."""
+        for first in range(0, len(self), _PART):
+            yield slice(first, min(first + _PART, len(self)))
 
     def _units_of(self, octaves: NDArray[np.int8]) -> NDArray[np.float64]:  # [M, groups]
         """A step / 16 of each group."""

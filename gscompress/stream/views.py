@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gscompress.cameras import Camera
 from gscompress.gaussians import Array, Gaussians
@@ -16,7 +15,6 @@ from gscompress.stream.layout import Layout
 
 __all__ = ["Control", "Views"]
 
-Doubles = NDArray[np.float64]
 _WIDTH = 400
 """Renders are this wide at most: errors are summed, not looked at."""
 
@@ -39,7 +37,7 @@ class Views:
         """Renders of all views."""
         return [self.renderer.render(scene, camera).image for camera in self.cameras]
 
-    def sensitivities(self, scene: Gaussians, seed: int = 0) -> Doubles:  # [N, C]
+    def sensitivities(self, scene: Gaussians, seed: int = 0) -> Array:  # [N, C]
         """What the mean squared error of the images grows by, per squared error of each channel.
 
         Errors of different channels are taken to be independent. The sum over pixels of
@@ -47,7 +45,7 @@ class Views:
         (Hutchinson, 1990), one per view.
         """
         layout = Layout(scene.sh_degree)
-        out = np.zeros((len(scene), layout.channels))
+        out = np.zeros((len(scene), layout.channels), np.float32)
         rng = np.random.default_rng(seed)
 
         def signs(image: Array) -> Array:
@@ -55,10 +53,12 @@ class Views:
 
         for camera in self.cameras:
             gradients = self.renderer.pull_back(scene, camera, signs)
-            out += np.square(_by_channel(gradients, scene, layout))
-        return out / self._values
+            slopes = _by_channel(gradients, scene, layout)
+            out += np.square(slopes, out=slopes)
+        out /= self._values
+        return out
 
-    def slopes(self, scene: Gaussians, wanted: Sequence[Array]) -> tuple[Doubles, float]:
+    def slopes(self, scene: Gaussians, wanted: Sequence[Array]) -> tuple[Array, float]:
         """How the mean squared error against pictures changes with each channel.
 
         Args:
@@ -69,7 +69,7 @@ class Views:
             The derivatives [N, C], and the mean squared error.
         """
         layout = Layout(scene.sh_degree)
-        out = np.zeros((len(scene), layout.channels))
+        out = np.zeros((len(scene), layout.channels), np.float32)
         total = 0.0
         for camera, picture in zip(self.cameras, wanted, strict=True):
             misses: list[float] = []
@@ -84,7 +84,8 @@ class Views:
             gradients = self.renderer.pull_back(scene, camera, slope)
             out += _by_channel(gradients, scene, layout)
             total += misses[0]
-        return out / self._values, total / self._values
+        out /= self._values
+        return out, total / self._values
 
     def error(self, scene: Gaussians, wanted: Sequence[Array]) -> float:
         """The mean squared error against pictures."""
@@ -151,9 +152,9 @@ def _reduced(camera: Camera) -> Camera:
     )
 
 
-def _by_channel(gradients: Gradients, scene: Gaussians, layout: Layout) -> Doubles:  # [N, C]
+def _by_channel(gradients: Gradients, scene: Gaussians, layout: Layout) -> Array:  # [N, C]
     """Gradients by the channels of ``gscompress.stream.slots.Slots``."""
-    slices, out = layout.slices, np.empty((len(scene), layout.channels))
+    slices, out = layout.slices, np.empty((len(scene), layout.channels), np.float32)
     out[:, slices["means"]] = gradients.means
     w, x, y, z = scene.quats.T
     # d((1, v) q) / dv at v = 0

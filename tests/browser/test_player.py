@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from gscompress.metrics.psnr import psnr
 from gscompress.stream.clip import Clip
 from gscompress.viewer import ViewServer, export_viewer
 from tests.stream.clips import serving
+from tests.viewer.breaking import breaking
 from tests.viewer.moving import FRAMES, SECOND_KEY, damage, write_moving_clip
 
 SCENES = Path(__file__).parents[2] / "scenes"
@@ -68,13 +70,18 @@ def show(open_page, cameras) -> Iterator[Any]:
         server.server_close()
 
 
+def psnr_of(shot: np.ndarray, frame: gs.Gaussians, camera: Any) -> float:
+    native = np.clip(np.asarray(gs.render(frame, camera)), 0, 1)
+    return psnr(shot[..., :3].astype(np.float32) / 255, native)
+
+
 def assert_shows(page: Any, frame: gs.Gaussians, camera: Any) -> None:
     """The page without its panels is our own render of a frame."""
     page.evaluate("document.body.classList.add('plain')")
-    shot = iio.imread(page.screenshot())[..., :3]
+    page.evaluate("viewer.player.settled()")
+    shot = iio.imread(page.screenshot())
     page.evaluate("document.body.classList.remove('plain')")
-    native = np.clip(np.asarray(gs.render(frame, camera)), 0, 1)
-    assert psnr(shot.astype(np.float32) / 255, native) >= LEAST_PSNR
+    assert psnr_of(shot, frame, camera) >= LEAST_PSNR
 
 
 def test_ten_frames_look_as_our_own_renders(show, clip, frames, cameras):
@@ -116,6 +123,61 @@ def test_ten_frames_look_as_our_own_renders(show, clip, frames, cameras):
     assert_shows(page, frames[2], cameras[1])
     assert watched.errors == []
     assert watched.external == []
+
+
+def test_a_paused_frame_is_the_one_whose_number_is_told(show, clip, frames, cameras):
+    """Wherever it is paused, and though the camera has just been turned."""
+    page = show(clip).page
+    for milliseconds in (30, 700, 260):
+        number = page.evaluate(
+            """async (milliseconds) => {
+              const { player, chooseCamera } = viewer;
+              player.play();
+              await new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+              chooseCamera(1);
+              player.pause();
+              chooseCamera(0);
+              return player.settled();
+            }""",
+            milliseconds,
+        )
+        assert number == page.evaluate("viewer.player.number")
+        assert_shows(page, frames[number], cameras[0])
+
+
+def test_no_drawing_mixes_two_frames(show, clip, frames, cameras):
+    """While the camera turns, that is all the time; some are born and die, and a group begins."""
+    page = show(clip).page
+    page.evaluate("viewer.player.seek(1)")
+    shots = page.evaluate(
+        """async (until) => {
+          const { stage, player } = viewer;
+          const shots = [];
+          const draw = stage.renderer.draw.bind(stage.renderer);
+          stage.renderer.draw = (...all) => {
+            draw(...all);
+            shots.push(stage.canvas.toDataURL());
+          };
+          while (player.number < until) {
+            let turns = true;
+            const turned = (async () => { while (turns) await stage.redraw(); })();
+            await player.step(1);
+            turns = false;
+            await turned;
+          }
+          stage.renderer.draw = draw;
+          return shots;
+        }""",
+        SECOND_KEY + 1,
+    )
+    seen, number = [], 1
+    for url in shots:
+        image = iio.imread(base64.b64decode(url.partition(",")[2]))
+        while psnr_of(image, frames[number], cameras[0]) < LEAST_PSNR and number < FRAMES - 1:
+            number += 1
+        seen.append((number, psnr_of(image, frames[number], cameras[0])))
+    assert min(quality for _, quality in seen) >= LEAST_PSNR, seen
+    assert {number for number, _ in seen} == set(range(1, SECOND_KEY + 2))
 
 
 def test_keys_and_the_bar(show, clip):
@@ -184,3 +246,74 @@ def test_an_exported_clip_needs_no_server_of_ours(
     assert_shows(watched.page, frames[1], cameras[0])
     assert watched.errors == []
     assert watched.external == []
+
+
+def test_downloads_that_break_go_on_where_they_were(open_page, clip, frames, cameras, tmp_path):
+    """Manifest, key frames and another one; one is damaged once; the host fails for a while."""
+    export_viewer([clip], tmp_path / "site", cameras=cameras)
+    troubles = {
+        "manifest.json": ["break"],
+        "000000.gsz": ["break", "break"],
+        "000001.gsr": ["fail", "break"],
+        "000002.gsr": ["damage"],
+        "000007.gsz": ["fail", "fail", "break"],
+    }
+    with breaking(tmp_path / "site", troubles=troubles) as host:
+        watched = open_page(host.url, width=WIDTH, height=HEIGHT)
+        page = watched.page
+        page.evaluate("viewer.ready")
+        for number in range(FRAMES):
+            page.evaluate(f"viewer.player.seek({number})")
+            assert page.evaluate("viewer.player.settled()") == number
+            if number in (0, 6, FRAMES - 1):
+                assert_shows(page, frames[number], cameras[0])
+        assert page.evaluate("viewer.player.errors") == []
+        assert not any(host.troubles.values())
+        network = page.evaluate("viewer.player.network")
+        assert network["retries"] == 7  # the manifest is the page's own
+        assert network["resumed"] >= 3
+        assert "7 downloads broke" in page.inner_text("#stats")
+        key = [wanted for name, wanted in host.asked if name == "000000.gsz"][:3]
+        size = (clip / "000000.gsz").stat().st_size
+        assert key[0] is None
+        assert 0 < int(key[1][6:-1]) < int(key[2][6:-1]) < size
+        again = [wanted for name, wanted in host.asked if name == "000002.gsr"][:2]
+        assert again == [None, None]
+
+
+def test_what_stays_broken_is_given_up(open_page, clip, frames, cameras, tmp_path):
+    """Damaged twice, or not there: told by name, and the next key frame is shown."""
+    export_viewer([clip], tmp_path / "site", cameras=cameras)
+    troubles = {"000002.gsr": ["damage"] * 99, "000008.gsr": ["gone"] * 99}
+    with breaking(tmp_path / "site", troubles=troubles) as host:
+        page = open_page(host.url, width=WIDTH, height=HEIGHT).page
+        page.evaluate("viewer.ready")
+        page.evaluate("viewer.player.setLoops(false)")
+        page.evaluate("viewer.player.seek(2)")
+        assert page.evaluate("viewer.player.settled()") == SECOND_KEY
+        assert page.inner_text("#message").startswith("moving: frame 2: 000002.gsr: sha256: ")
+        page.evaluate("viewer.player.seek(viewer.player.number)")  # the message goes
+        assert_shows(page, frames[SECOND_KEY], cameras[0])
+        page.evaluate("viewer.player.play()")
+        page.wait_for_function("() => !viewer.player.playing")
+        first, second = page.evaluate("viewer.player.errors")
+        assert first["frame"] == 2
+        assert first["error"].startswith("000002.gsr: sha256: found ")
+        assert second == {"frame": 8, "error": "000008.gsr: trouble with 000008.gsr"}
+        assert {wanted for _, wanted in host.asked} == {None}
+
+
+def test_a_scene_whose_download_breaks_is_shown(open_page, tmp_path, cameras):
+    scene = gs.load(SCENES / "demo.ply")
+    scene = scene.select(np.arange(GAUSSIANS))
+    gs.compress(scene, "fast", device="cpu").save(tmp_path / "cut.gsz")
+    written = export_viewer([tmp_path / "cut.gsz"], tmp_path / "site", cameras=cameras)
+    (name,) = {path.name for path in written if path.suffix == ".gsz"}
+    with breaking(tmp_path / "site", troubles={name: ["break", "break"]}) as host:
+        page = open_page(host.url, width=WIDTH, height=HEIGHT).page
+        page.evaluate("viewer.ready")
+        page.evaluate("document.body.classList.add('plain')")
+        page.evaluate("viewer.stage.settled()")
+        assert len(host.asked) == 3
+        shot = iio.imread(page.screenshot())
+        assert psnr_of(shot, gs.load(tmp_path / "cut.gsz"), cameras[0]) >= LEAST_PSNR

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gscompress.gaussians import Gaussians
@@ -26,17 +27,27 @@ KEYS = {
 }
 
 
+HURRIED = ("--set", "stages.1.steps=6", "--set", "stages.2.steps=4")
+"""Fine-tuning for tests."""
+
+
 def test_a_scene_alone_is_compressed_with_balanced(run, ply, scene) -> None:
-    code, out, err = run(ply, "--no-eval")
+    code, out, err = run(ply, "--no-eval", *HURRIED)
     assert (code, err) == (0, "")
     from gscompress.container import Index
 
     header = Index.read("scene.gsz").header
     assert header["config"]["attributes"]["importance"]["use"] == "classes"
-    assert len(load("scene.gsz")) == len(scene)
+    assert [stage["use"] for stage in header["config"]["stages"]] == [
+        "merge",
+        "finetune",
+        "finetune",
+    ]
+    left = len(load("scene.gsz"))
+    assert 0.55 * len(scene) < left < 0.65 * len(scene)
     size = os.path.getsize("scene.gsz")
     assert f"{ply.stat().st_size:,} -> {size:,} bytes" in out
-    assert "Gaussians  300 -> 300" in out
+    assert f"Gaussians  300 -> {left}" in out
 
 
 def test_json_is_all_of_stdout(run, ply) -> None:
@@ -112,9 +123,46 @@ def test_a_configuration_file(run, ply) -> None:
 
 
 def test_the_same_seed_gives_the_same_file(run, ply) -> None:
-    assert run(ply, "-o", "a.gsz", "--no-eval", "--seed", 3).code == 0
-    assert run(ply, "-o", "b.gsz", "--no-eval", "--seed", 3).code == 0
+    assert run(ply, "-o", "a.gsz", "--no-eval", "--seed", 3, *HURRIED).code == 0
+    assert run(ply, "-o", "b.gsz", "--no-eval", "--seed", 3, *HURRIED).code == 0
     assert Path("a.gsz").read_bytes() == Path("b.gsz").read_bytes()
+
+
+def test_an_interrupted_run_goes_on(run, ply, cameras) -> None:
+    """The state is kept by name of the file; what was done is not done again."""
+    from gscompress.config import _preset_folder
+
+    stage = """[[stages]]
+use = "finetune"
+steps = 6
+check_every = 2
+requantize = 0
+"""
+    Path("mine.toml").write_text(
+        (_preset_folder() / "fast.toml").read_text().replace("[attributes]", stage + "[attributes]")
+    )
+    args = (ply, "--config", "mine.toml", "--no-eval", "--cameras", cameras, "--overwrite")
+    assert run(*args, "-o", "a.gsz").code == 0
+    assert run(*args, "-o", "b.gsz", "--resume", "states").code == 0
+    state = Path("states/b.gsz/0_finetune.npz")
+    written = state.stat().st_mtime_ns
+    assert run(*args, "-o", "b.gsz", "--resume", "states").code == 0
+    assert Path("a.gsz").read_bytes() == Path("b.gsz").read_bytes()
+    with np.load(state) as arrays:
+        assert arrays["step"] == 6
+    assert state.stat().st_mtime_ns > written
+    state.write_bytes(b"nothing of the kind")
+    code, _, err = run(*args, "-o", "b.gsz", "--resume", "states")
+    assert code == 1
+    assert "0_finetune.npz" in err
+
+
+def test_a_folder_for_states_that_cannot_be(run, ply) -> None:
+    Path("file").write_text("")
+    code, _, err = run(ply, "--preset", "fast", "--resume", "file")
+    assert code == 1
+    assert "file" in err
+    assert not Path("scene.gsz").exists()
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -214,7 +262,7 @@ def test_a_target_psnr_without_cameras_holds_at_the_virtual_ones(run, ply) -> No
 
 
 def test_quality_and_bounds_are_said(run, ply) -> None:
-    assert "quality    50: -1.00 octaves" in run(ply, "--no-eval", "--quality", 50).out
+    assert "quality    50: -1.00 octaves" in run(ply, "--no-eval", "--quality", 50, *HURRIED).out
     args = ("--preset", "fast", "-w", "--max-error", "means=1mm,sh=0.02")
     out = run(ply, *args).out
     assert [line[:18] for line in out.splitlines() if line.startswith("bound")] == [

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -167,9 +166,12 @@ def test_play_goes_on_behind_damage(run, tmp_path: Path) -> None:
     folder = write_clip(tmp_path / "clip", 3, 2).folder
     (folder / "000001.gsr").write_bytes(b"x" * (folder / "000001.gsr").stat().st_size)
     done = run("stream", "play", folder, "-v", "--json")
-    assert done.code == 0
     document = json.loads(done.out)
     assert (document["frames"], document["frames_skipped"], document["damaged"]) == (3, 2, 1)
+    assert done.code == 1
+    assert f"{folder}: found 2 of 5 frames lost, expected all of them" in done.err
+    assert run("stream", "play", folder, "--first", "3").code == 0
+    assert run("stream", "play", folder, "--last", "0").code == 0
     assert document["problems"][0].startswith(f"{folder / '000001.gsr'}: sha256: found")
     assert f"warning: {document['problems'][0]}; going on with the next key frame" in done.err
     for key in folder.glob("*.gsz"):
@@ -222,6 +224,10 @@ def test_serve(run, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (done.code, "Choose another port" in done.err) == (1, True)
 
 
+_PATIENCE = 120
+"""Seconds that a process may take on a machine that is busy: starting one has taken 24 there."""
+
+
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[str]:
     """``gscompress serve`` in a process of its own."""
@@ -236,7 +242,7 @@ def served(folder: Path) -> Iterator[str]:
                 text += line
             yield json.loads(text)["url"]
             process.send_signal(signal.SIGINT)
-            assert process.wait(10) == 0
+            assert process.wait(_PATIENCE) == 0
         finally:
             process.kill()
 
@@ -244,12 +250,12 @@ def served(folder: Path) -> Iterator[str]:
 @pytest.mark.skipif(os.name == "nt", reason="Ctrl-C is sent as a signal")
 def test_serve_and_play_as_processes(clip: Path) -> None:
     with served(clip) as url:
-        began = time.monotonic()
         command = [sys.executable, "-m", "gscompress", "stream", "play", url, "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_PATIENCE, check=False
+        )
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["frames_decoded"] == 5
-        assert time.monotonic() - began < 30
         request = urllib.request.Request(url + "000000.gsz", headers={"Range": "bytes=0-9"})
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
             assert (answer.status, len(answer.read())) == (206, 10)

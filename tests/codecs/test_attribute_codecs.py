@@ -1,8 +1,12 @@
 """Each codec: the shared checks, its error bound, and what it promises besides."""
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
+from gscompress import _native
 from gscompress.codecs.arcsine import Arcsine
 from gscompress.codecs.classes import Classes
 from gscompress.codecs.exact import Exact
@@ -157,6 +161,61 @@ def test_colours_stay_within_their_steps():
     # one step of luma and 1.5 of each chroma reach a channel as 1/2 (1 + 1.5 + 0.75)
     assert error[:, 0].max() <= 0.02 / SH_C0 * 1.625 + 1e-5
     assert error[:, 1:].max() <= 0.03 * 1.625 + 1e-5
+
+
+@pytest.mark.parametrize("largest", [30.0, 900.0, 1e6])
+def test_colours_of_any_size(largest):
+    """Integers beyond 16 bits are as good as others."""
+    scene = make_scene(300, 2)
+    sh = scene.sh.copy()
+    sh[7, 5] = [largest, -largest, 0]
+    codec = YCoCg(step=0.02, sh_step=0.03, adapt=0, rounding=0.5)
+    arranged, decoded = round_trip(scene.replace(sh=sh), sh=codec)
+    error = np.abs(arranged.sh - decoded.sh)
+    assert error[:, 1:].max() <= 0.03 * 1.625 + 1e-5 + largest * 2.0**-23
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.int32])
+def test_a_quantizer_says_what_does_not_fit(kind):
+    rgb = np.zeros((5, 4, 3), np.float32)
+    rgb[3, 2] = 32767.0  # a luma of so many steps, no chroma
+    luma, chroma = np.empty((3, 5), kind), np.empty((6, 5), kind)
+    arguments = rgb, np.ones(5), 1.0, 1, 0.5, luma, chroma
+    assert _native.quantize_ycocg(*arguments)
+    assert luma[1, 3] == 32767
+    rgb[3, 2] += 1
+    assert _native.quantize_ycocg(*arguments) == (kind == np.int32)
+
+
+@dataclass(frozen=True)
+class Late(Rotation24):
+    """Looks at the scales."""
+
+    early: ClassVar[bool] = False
+
+    def decode(self, decoded, streams):
+        assert "log_scales" in decoded.attributes
+        return super().decode(decoded, streams)
+
+
+@dataclass(frozen=True)
+class Early(Rotation24):
+    """Does not."""
+
+    def decode(self, decoded, streams):
+        assert list(decoded.attributes) == ["means"]
+        return super().decode(decoded, streams)
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_codecs_decode_together_or_in_waves(measured):
+    scene = make_scene(500, 1)
+    weights = importances(scene) if measured else None
+    _, chunks, levels = encode(scene, weights)
+    first = decode(scene, chunks, levels, quats=(Early if measured else Late)(adapt=2))
+    second = decode(scene, chunks, levels, quats=Late(adapt=2))
+    for name in ATTRIBUTES:
+        assert (getattr(first, name) == getattr(second, name)).all(), name
 
 
 def test_important_gaussians_get_finer_colours():

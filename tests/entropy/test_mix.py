@@ -5,6 +5,7 @@ import pytest
 
 from gscompress.entropy.base import Planes, Side, Symbols
 from gscompress.entropy.mix import Mix
+from gscompress.entropy.plain import Plain
 from gscompress.entropy.planes import decode_planes, encode_planes
 from gscompress.entropy.rans import Rans
 from gscompress.errors import CorruptFileError
@@ -61,6 +62,15 @@ def test_round_trip(coder, name, n):
     values, planes, side = case(name, n, seed=n)
     data = encode_planes(coder, values, planes, side)
     assert (decode_planes(coder, data, planes, side) == values).all()
+
+
+@pytest.mark.parametrize("coder", [Mix(), Rans("static"), Plain()], ids=lambda c: type(c).__name__)
+@pytest.mark.parametrize("name", ["partners", "gated"])
+def test_shorter_integers_give_the_same_bytes(coder, name):
+    values, planes, side = case(name, 3000)
+    data = encode_planes(coder, values, planes, side)
+    assert encode_planes(coder, values.astype(np.int16), planes, side) == data
+    assert encode_planes(coder, np.asfortranarray(values), planes, side) == data
 
 
 @pytest.mark.parametrize("coder", [Mix(), Rans("static")], ids=str)

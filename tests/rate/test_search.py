@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,26 @@ def test_jumps_are_no_obstacle(target: float) -> None:
     found, trials = search(level, Window(target, target + 0.02, slope=1.2))
     assert target <= found <= target + 0.02
     assert trials <= 12
+
+
+@pytest.mark.parametrize(("target", "asked"), [(10.0, 1), (14.75, 0), (20.0, 1)])
+def test_far_from_the_start_the_steps_are_allocated_anew(target: float, asked: int) -> None:
+    places = []
+
+    def allocate(config: Config) -> Config:
+        places.append(level(config))
+        sh = config.attributes["sh"]
+        attributes = {**config.attributes, "sh": replace(sh, sh_step=sh.sh_step * 1.3)}
+        return replace(config, attributes=attributes)
+
+    pretender: Any = Pretender()
+    window = Window(target, target + 0.02, slope=1.2)
+    found = Search(load_config("balanced"), pretender, level, allocate).run(window)
+    assert target <= found.measure <= target + 0.02
+    assert len(places) == asked
+    assert all(abs(place - target) < 2 for place in places)
+    step = 2.0**-found.octaves * load_config("balanced").attributes["sh"].sh_step
+    assert found.encoded.attributes["sh"].sh_step == pytest.approx(step * 1.3**asked, rel=1e-3)
 
 
 @pytest.mark.parametrize("target", np.linspace(8, 22, 41))

@@ -116,7 +116,6 @@ def test_tolerance_zeroes_what_does_not_show(context: Context, cameras: list[Cam
 
 
 def test_iterations_beat_the_closed_form(context: Context, cameras: list[Camera]) -> None:
-    pytest.importorskip("torch", reason="gradients need torch")
     closed = Distill(sh_degree=0)
     held_out = cameras[1::2]
     start, end = (

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="fine-tuning needs torch")
-
 from gscompress.cameras import Camera
-from gscompress.config import load_config
+from gscompress.config import Config, load_config
 from gscompress.errors import InputError
 from gscompress.gaussians import ATTRIBUTES, Array, Gaussians
 from gscompress.metrics.psnr import psnr
 from gscompress.pipeline import compress
+from gscompress.rate import Encoder, allocate
 from gscompress.stages.base import Context
 from gscompress.stages.finetune import Finetune, Rates
 from gscompress.stages.quantizer import CodecQuantizer
@@ -56,7 +55,7 @@ def test_photos_are_learned(scene: Gaussians, cameras: list[Camera]) -> None:
     bright = scene.replace(sh=scene.sh + np.float32([0.2, 0, 0]) * (np.arange(9) == 0)[:, None])
     ctx = Context(scene, cameras[::2], device="cpu")
     ctx.images = [ctx.renderer.render(bright, camera).image for camera in cameras[::2]]
-    stage = dataclasses.replace(QUICK, target="photos")
+    stage = dataclasses.replace(QUICK, target="photos", pseudo=0.0)
     held_out = cameras[1::2]
     before = mean_psnr(scene, held_out, ctx, bright)
     assert mean_psnr(stage.apply(scene, ctx), held_out, ctx, bright) > before + 3
@@ -76,12 +75,14 @@ def test_smaller_photos_are_small_renders_and_what_photos_differ(
     rng = np.random.default_rng(0)
     ctx.images = [rng.random((40, 48, 3), np.float32) for _ in ctx.cameras]
     train, check = Finetune(target="photos", scale=0.5, check_views=2)._targets(ctx, photos=True)
-    assert (len(train), len(check)) == (14, 2)
+    assert (len(train), len(check)) == (14 + 7, 2)
+    between = ctx.renderer.render(scene, train.cameras[-1]).image
+    np.testing.assert_allclose(train.array(20), between, atol=1e-3)
     assert (train.cameras[0].width, train.cameras[0].height) == (24, 20)
     change = ctx.images[0] - ctx.renderer.render(scene, ctx.cameras[0]).image
     small = ctx.renderer.render(scene, ctx.cameras[0].resized(24, 20)).image
     expected = small + change.reshape(20, 2, 24, 2, 3).mean(axis=(1, 3))
-    np.testing.assert_allclose(train.picture(0).numpy(), expected, atol=1e-3)
+    np.testing.assert_allclose(train.array(0), expected, atol=1e-3)
 
 
 def test_photos_that_are_missing(context: Context) -> None:
@@ -233,13 +234,31 @@ class TestQuantizer:
         prepared = quantizer.prepare(context.scene)
         offsets = quantizer.offsets(prepared)
         assert set(offsets) == set(ATTRIBUTES)
-        # Levels only change the order; the quantizer knows the steps as configured.
+        # Levels only change the order; nobody allocates in this context.
         config = dataclasses.replace(load_config(preset), levels=(), allocate=0)
         file = compress(prepared, config, cameras=context.cameras, device="cpu").decoded()
-        order = context.attributes["means"].order(prepared.means)  # type: ignore[index]
+        order = config.attributes["means"].order(prepared.means)
         for name in ATTRIBUTES:
             seen = (getattr(prepared, name) + offsets[name])[order]
             np.testing.assert_allclose(seen, getattr(file, name), atol=2e-5)
+
+    def test_steps_are_those_of_the_file(self, context: Context, cameras: list[Camera]) -> None:
+        """A stage that looks for the decoded scene sees the steps that the file will have."""
+        seen = []
+
+        def remember(config: Config, encoder: Encoder, ctx: Context) -> Config:
+            seen.append(allocate(config, encoder, ctx))
+            return seen[-1]
+
+        stage = dataclasses.replace(QUICK, steps=2, requantize=1)
+        config = dataclasses.replace(load_config("balanced", stages="none"), stages=(stage,))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("gscompress.pipeline.allocate", remember)
+            file = compress(context.scene, config, cameras=context.cameras, device="cpu")
+        assert len(seen) == 1
+        assert seen[0].attributes != config.attributes
+        header = file.container.header["config"]
+        assert header["attributes"] == seen[0].to_dict()["attributes"]
 
     def test_prepared_scenes_look_the_same(self, context: Context, cameras: list[Camera]) -> None:
         quantizer = self.quantizer(context.scene, context)

@@ -12,6 +12,7 @@ from tests.checks import digest
 GOLDEN = Path(__file__).parents[1] / "golden"
 KINDS = {
     "clip": ["key", "residual", "residual", "trajectory"],
+    "run_clip": ["key", "run", "run", "run"],
     "latent_clip": ["key", "latent", "latent"],
 }
 

@@ -64,6 +64,18 @@ def test_a_tiled_scene_has_the_size_asked_for_and_no_repeats():
     assert np.ptp(big.means[:, 0]) > 2.5 * width
 
 
+def test_growth_is_told_in_powers_of_the_size():
+    from benchmarks.throughput import Row, _powers
+
+    def row(preset, n, seconds):
+        return Row(preset, n, 248 * n, 11 * n, seconds, seconds, 0.5, 0.5, 9.0, 5e-4 * n, 3e-4 * n)
+
+    rows = [row("fast", 4000, 16.0), row("fast", 1000, 1.0), row("small", 1000, 7.0)]
+    assert list(_powers(rows)) == [
+        ["fast", "1,000 to 4,000", "1.00", "2.00", "0.00", "1.00", "1.00"]
+    ]
+
+
 @pytest.mark.parametrize("degree", [0, 1, 3])
 def test_the_raw_form_given_to_spz_is_reversible(degree):
     from benchmarks.peers import _pack_raw, _unpack_raw

@@ -87,6 +87,34 @@ def test_order_zero_is_the_entropy_of_each_plane():
     np.testing.assert_array_equal(decoded, values[0])
 
 
+@pytest.mark.parametrize("of", ["degree", "band"])
+@pytest.mark.parametrize(("channels", "degree"), [(1, 1), (1, 3), (2, 2), (2, 3)])
+def test_flags_of_zeros(of, channels, degree):
+    from benchmarks.zero_flags import ZeroFlags
+
+    from gscompress.codecs.ycocg import _planes, _set_flags
+
+    terms, n = (degree + 1) ** 2 - 1, 3000
+    rng = np.random.default_rng(1)
+    values = np.rint(rng.laplace(0, 1, (channels * (1 + terms), n))).astype(np.int32)
+    reach = rng.integers(0, degree + 1, (channels, n))  # above it, all are 0
+    for channel in range(channels):
+        for term in range(terms):
+            row = channels + channel * terms + term
+            values[row, math.isqrt(term + 1) > reach[channel]] = 0
+    _set_flags(values, channels)
+    side = planes_of_neighbours(n)[2]
+    planes, coder = _planes(channels, terms), ZeroFlags(Mix(), of)
+    parts = coder.encode_planes(values, planes, side)
+    np.testing.assert_array_equal(coder.decode_planes(parts, planes, side), values)
+    usual = sum(map(len, Mix().encode_planes(values, planes, side)))
+    # here, where degrees are what decides, flags of them pay
+    if of == "degree" and degree == 3:
+        assert sum(map(len, parts)) < usual
+    elif degree == 1 and of == "degree":  # nothing that was not there before
+        assert sum(map(len, parts)) == usual
+
+
 def test_every_part_can_be_switched_off_in_the_default_preset():
     from benchmarks.ablation_parts import variants
 

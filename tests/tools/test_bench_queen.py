@@ -42,11 +42,12 @@ def test_all_rows_have_the_same_steps_rates_and_views():
 
     settings = QueenSettings(steps=7, seed=5)
     rows = variants(settings, 1)
-    assert len({row.name for row in rows}) == len(rows) == 7
+    assert len({row.name for row in rows}) == len(rows) == 10
     for row in rows:
         for name in ("steps", "rates", "damping", "last_rate", "scale", "seed", "softness"):
             assert getattr(row.settings, name) == getattr(settings, name)
-    assert [row.compressed for row in rows] == [False] + 6 * [True]
+    assert [row.compressed for row in rows] == [False] + 9 * [True]
+    assert [row.masked for row in rows] == 8 * [False] + 2 * [True]
     assert rows[1].settings == settings
     assert rows[3].settings.latents["shN"].dims == 9
 
@@ -55,7 +56,7 @@ def test_plain_residuals_are_the_learned_numbers_and_their_rounding():
     from benchmarks.queen import PlainModel, variants
 
     scene = make_scene(30, degree=1)
-    motion = Motion(torch.ones(30), [], torch.arange(30))
+    motion = Motion(torch.ones(30), [], torch.arange(30), torch.ones(30, dtype=torch.bool))
     row = variants(QueenSettings(), 1)[3]
     model = PlainModel(scene, motion, row.settings, 2.0)
     rng = np.random.default_rng(0)

@@ -5,13 +5,15 @@
 // {"key", "segments"}: the digests of a group's frames, up to an error; paths of files.
 // {"play", "from", "rounds", "grown"}: what is played of the clip in a folder, as test_clip_decoder.py
 // reads it; grown: the folder in which there is more of it later.
+// {"download": url, "size", "patience"}: length and digest of what came, and what it took.
 // {"manifest" (base64)}: its number of frames, or its error. {"sha256" (base64)}: the hash.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 
-import { ClipReader, FetchError } from "../../gscompress/viewer/site/player/reader.js";
+import { Download, FetchError } from "../../gscompress/viewer/site/download.js";
+import { ClipReader } from "../../gscompress/viewer/site/player/reader.js";
 import { GszError } from "../../gscompress/viewer/site/gsz/errors.js";
 import { decodeGsz } from "../../gscompress/viewer/site/gsz/scene.js";
 import { openHere } from "../../gscompress/viewer/site/gsz/streams.js";
@@ -103,10 +105,23 @@ function withPart(scene, slots, part) {
   return out;
 }
 
+async function download({ download: url, size = null, patience }) {
+  const counts = { retries: 0, resumed: 0 };
+  try {
+    const bytes = await new Download(url, { size, patience, counts }).bytes();
+    const digest = createHash("sha256").update(bytes).digest("hex");
+    return { bytes: bytes.length, digest, ...counts };
+  } catch (error) {
+    if (!(error instanceof FetchError)) throw error;
+    return { error: error.message };
+  }
+}
+
 async function run(asked) {
   const { file, coder, data, count, contexts } = asked;
   if (asked.key !== undefined) return decodeGroup(asked);
   if (asked.play !== undefined) return play(asked);
+  if (asked.download !== undefined) return download(asked);
   if (asked.manifest !== undefined) return { frames: readManifest(decoded(asked.manifest)).frames };
   if (asked.sha256 !== undefined) {
     const bytes = decoded(asked.sha256);

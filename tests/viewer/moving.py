@@ -15,6 +15,7 @@ from gscompress.stream.decoder import decode_key
 from gscompress.stream.group import Attempt, GroupEncoder, Moment
 from gscompress.stream.manifest import MANIFEST, Group, Kind, Manifest, Segment
 from gscompress.stream.pricing import nominal_price
+from gscompress.stream.run import Run
 from gscompress.stream.tracking import match
 from gscompress.stream.views import Views
 
@@ -51,7 +52,7 @@ def make_frames(scene: Gaussians) -> list[Gaussians]:
 def write_moving_clip(
     folder: Path, scene: Gaussians, cameras: Sequence[gs.Camera], fps: float = 30.0
 ) -> Manifest:
-    """Ten frames in two groups: residuals, births and deaths, a trajectory; another key frame."""
+    """Ten frames in two groups: residuals, births and deaths, a run; another key frame."""
     folder.mkdir(parents=True)
     views, frames = Views(cameras, get_renderer("cpu")), make_frames(scene)
     price = nominal_price(60, len(scene))
@@ -69,7 +70,7 @@ def write_moving_clip(
             one: Attempt = (
                 encoder.attempt(moments[0], price, run[0])
                 if len(run) == 1
-                else encoder.attempt_run(moments, price, run[0])
+                else Run(encoder, moments, price, words=True).attempt(run[0])
             )
             encoder.accept(one)
             segment = one.segment

@@ -20,13 +20,16 @@ from gscompress.stream.clip import Clip
 from gscompress.stream.decoder import GroupDecoder, Track, decode_key, phase_of
 from gscompress.stream.layout import EVEN, Steps
 from gscompress.stream.manifest import MANIFEST, Group, Manifest
-from gscompress.stream.segment import Frame, Segment, Turnover
+from gscompress.stream.path import Path as Way
+from gscompress.stream.path import Term
+from gscompress.stream.segment import Frame, Paths, Segment, Turnover
 from gscompress.stream.slots import FRACTION
+from gscompress.stream.words import write_words
 from tests.checks import digest, make_scene
 from tests.viewer.moving import SECOND_KEY, TURNOVER, damage, write_moving_clip
 
 ROOT = Path(__file__).parents[2]
-GOLDEN = ROOT / "tests" / "golden" / "clip"
+GOLDEN = ROOT / "tests" / "golden"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,7 @@ def clip(tmp_path_factory):
     scene = make_scene(500, 1)
     cameras = gs.virtual_cameras(scene, 2, width=80, height=60)
     manifest = write_moving_clip(folder, scene, cameras)
-    assert {segment.kind for segment in manifest.segments()} == {"key", "residual", "trajectory"}
+    assert {segment.kind for segment in manifest.segments()} == {"key", "residual", "run"}
     with Clip.open(folder) as opened:
         return folder, manifest, list(opened.frames())
 
@@ -62,9 +65,10 @@ def test_a_clip(node, clip):
     assert whole == 2 * [group.first for group in manifest.groups]
 
 
-def test_the_golden_clip(node):
-    (answer,) = node([{"play": str(GOLDEN), "from": 0}])
-    expected = (GOLDEN / "digests.txt").read_text().split()[1::2]
+@pytest.mark.parametrize("name", ["clip", "run_clip"])
+def test_the_golden_clips(node, name):
+    (answer,) = node([{"play": str(GOLDEN / name), "from": 0}])
+    expected = (GOLDEN / name / "digests.txt").read_text().split()[1::2]
     assert len(expected) >= 6
     assert [one["digest"] for one in answer["told"]] == expected
 
@@ -132,8 +136,8 @@ def made_group(folder, degree, seed):
     data = gs.compress(make_scene(150, degree, seed, mode), "fast", device="cpu").to_bytes()
     (folder / "key.gsz").write_bytes(data)
     track, paths, first = None, [], 1
-    for number in range(8):
-        visible = [-3.0, -3.0, EVEN, 4.0][number // 2]
+    for number in range(9):
+        visible = [-3.0, -3.0, EVEN, 4.0, 4.0][number // 2]
         exponents = rng.uniform(-12, -2, 6).astype(np.float32)
         steps = tuple(float(np.float32(2.0**e)) for e in exponents)
         steps = Steps((*steps[:5], steps[5] if degree else 0.0), visible)
@@ -144,9 +148,12 @@ def made_group(folder, degree, seed):
         elif steps != track.slots.steps:
             track.slots.rebase(steps)
         slots = len(track.slots)
-        if number in (3, 6):
+        if number == 3:
             frames = made_trajectory(rng, track, 5)
             segment = Segment("trajectory", first, slots, steps, tuple(frames))
+        elif number > 4:
+            paths_of, frames = made_run(rng, track, 6, kept=number == 6)
+            segment = Segment("run", first, slots, steps, tuple(frames), paths_of)
         else:
             frames = [made_frame(rng, track, turn=number != 2) for _ in range(1 + number % 3)]
             segment = Segment("residual", first, slots, steps, tuple(frames))
@@ -171,10 +178,36 @@ def made_frame(rng, track, *, turn):
 
 def made_trajectory(rng, track, length):
     changes = [made_changes(rng, track, phase_of(k)) for k in range(length - 1)]
-    nothing = np.zeros(0, np.int32), np.zeros((0, track.slots.layout.channels), np.int32)
-    for _ in track.follow([(slots, values) for _, slots, values in changes] + [nothing]):
+    terms = [Term.of_steps(k, slots, values) for k, (_, slots, values) in enumerate(changes)]
+    for _ in track.follow(Way(terms, length, track.slots.layout.channels)):
         pass
     return [Frame(data) for data, _, _ in changes] + [Frame(b"")]
+
+
+def made_run(rng, track, length, *, kept):
+    """Words, or those of the run before; some coefficients; and corrections of some frames."""
+    layout, count = track.slots.layout, len(track.slots)
+    if not kept:
+        shapes = {"means": (2, 20, 4, 3), "opacities": (1, 3, 1, 1), "sh0": (8, 2, length, 3)}
+        scale = 10 ** rng.uniform(0, 4)
+        books = {n: rng.laplace(0, scale, s).astype(np.int32) for n, s in shapes.items()}
+        track.speak(books)
+    books = track.words.books
+    indices = {n: rng.integers(0, b.shape[1], (count, len(b))) for n, b in books.items()}
+    for index in indices.values():
+        index[rng.random(count) < 0.5, 0] = -1
+    data, terms = track.words.encode(indices)
+    words = write_words(layout, None if kept else books, data)
+    blocks = []
+    for k in range(length - 2):
+        block, slots, values = made_changes(rng, track, phase_of(k)) if k % 2 else (b"", [], [])
+        blocks.append(block)
+        if block:
+            terms.append(Term.of_steps(k, slots, values))
+    frames = []
+    for k, _ in enumerate(track.follow(Way(terms, length, layout.channels))):
+        frames.append(made_frame(rng, track, turn=False) if k % 3 == 2 else Frame(b""))
+    return Paths(tuple(blocks), words), frames
 
 
 def made_changes(rng, track, phase):
@@ -333,5 +366,5 @@ def test_a_kind_that_is_not_known_is_named(node, tmp_path):
     data[5] = 9
     path.write_bytes(data)
     (answer,) = node([case])
-    assert answer["error"] == "kind: found 9, expected below 3"
+    assert answer["error"] == "kind: found 9, expected below 4"
     assert len(answer["digests"]) == 2

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
 import gscompress as gs
 from gscompress.errors import GscompressError
+from gscompress.stream.clip import Clip
 from gscompress.stream.decoder import decode_key
 from gscompress.stream.latent_segment import LatentTrack, write_segment
+from gscompress.stream.manifest import Group, Manifest
+from gscompress.stream.manifest import Segment as Listed
 from gscompress.stream.segment import Frame, Segment
 from tests.checks import digest, make_scene
 from tests.stream.test_latent import make_frame
@@ -41,6 +45,41 @@ def test_latents(node, tmp_path):
     answers = node([case for case, _ in made])
     assert [answer.get("digests") for answer in answers] == [digests for _, digests in made]
     assert len({digest for _, digests in made for digest in digests}) == 18
+
+
+def test_a_clip_of_latents_with_two_key_frames(node, tmp_path):
+    """Births in both groups; from any frame on, and round and round."""
+    folder, groups, frames = tmp_path / "clip", [], []
+    folder.mkdir()
+
+    def add(kind, data):
+        number = len(frames)
+        url = f"{number:06d}.{'gsz' if kind == 'key' else 'gsr'}"
+        (folder / url).write_bytes(data)
+        return Listed(url, kind, number, 1, len(data), hashlib.sha256(data).hexdigest())
+
+    for births in ([0, 3, 2], [4, 0]):
+        first = len(frames)
+        scene = make_scene(120, 1, first) if first == 0 else frames[-1]
+        data = gs.compress(scene, "fast", device="cpu").to_bytes()
+        segments = [add("key", data)]
+        track = LatentTrack(decode_key(data), VISIBLE)
+        frames.append(track.scene)
+        for count in births:
+            number = len(frames)
+            frame = make_frame(track.scene, seed=number, births=count)
+            segments.append(add("latent", write_segment(track, frame, number, VISIBLE)))
+            frames.append(track.scene)
+        groups.append(Group(first, len(segments), tuple(segments)))
+    Manifest(30.0, 1, max(map(len, frames)), tuple(groups)).write(folder)
+    assert [len(frame) for frame in frames] == [120, 120, 123, 125, 125, 129, 129]
+    expected = [digest(frame) for frame in frames]
+    starts = range(len(frames))
+    answers = node([{"play": str(folder), "from": k, "rounds": 2} for k in starts])
+    for k, answer in zip(starts, answers, strict=True):
+        assert [one["digest"] for one in answer["told"]] == (expected + expected)[k:]
+    with Clip.open(folder) as clip:
+        assert [digest(clip.frame(k)) for k in reversed(starts)] == expected[::-1]
 
 
 def test_damaged_latents(node, tmp_path):

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.zero_flags import ZeroFlags
 from gscompress.codecs import CODECS
 from gscompress.codecs.rotation24 import Rotation24
 from gscompress.config import Config
@@ -201,6 +202,10 @@ def _harmonics(base: Config) -> Iterator[Variant]:
     yield _changed(part, "nearest, dead zone 0.35", base, "sh", views=0, rounding=0.35)
     yield _changed(part, "visible error only, bits cost nothing", base, "sh", compaction=0.0)
     yield _changed(part, "undamped", base, "sh", damping=0.0)
+    part, coder = "SH zeros", base.entropy
+    degrees, bands = ZeroFlags(coder, "degree"), ZeroFlags(coder, "band")
+    yield _coded(part, "also flags of each channel's degree", base, degrees)
+    yield _coded(part, "also flags of each channel's bands", base, bands)
     yield _changed("chroma steps", "as luma", base, "sh", chroma=1.0)
 
 

@@ -30,16 +30,16 @@ from gscompress.io import load
 from gscompress.pseudo_views import camera_extent
 from gscompress.render import get_renderer
 from gscompress.render.base import Renderer
-from gscompress.stages.optimise import one_torch_thread
+from gscompress.stages.parameters import one_torch_thread
 from gscompress.stream.latent import LatentFrame, apply
 from gscompress.stream.latent_segment import LatentTrack, write_segment
 from gscompress.stream.layout import morton_order
-from gscompress.stream.training.footage import Footage, find_footage
+from gscompress.stream.training.footage import Footage, find_footage, with_masks
 from gscompress.stream.training.frame import learn
 from gscompress.stream.training.model import LatentModel
 from gscompress.stream.training.motion import find_motion
-from gscompress.stream.training.online import footage_targets, photo_psnr
-from gscompress.stream.training.settings import LatentSettings, QueenSettings
+from gscompress.stream.training.pictures import footage_targets, foreground, photo_psnr
+from gscompress.stream.training.settings import BirthSettings, LatentSettings, QueenSettings
 
 VISIBLE = -3.0
 NEAR = 0.2
@@ -71,6 +71,7 @@ class Variant:
     settings: QueenSettings
     model: type[LatentModel] = LatentModel
     compressed: bool = True
+    masked: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Row:
     kilobytes: float
     entropy_kilobytes: float
     moved: float
+    gaussians: float
     seconds: float
 
 
@@ -117,6 +119,9 @@ def variants(settings: QueenSettings, degree: int) -> list[Variant]:
         Variant("without price of latents", unpriced),
         Variant("dimensions as published", settings.replace(latents=published)),
         Variant("as published: those, and no price", unpriced.replace(latents=published)),
+        Variant("with births", settings.replace(births=BirthSettings())),
+        Variant("with masks", settings, masked=True),
+        Variant("with masks and births", settings.replace(births=BirthSettings()), masked=True),
     ]
 
 
@@ -150,7 +155,8 @@ class Bench:
             seconds = time.perf_counter() - started
             views = (self.test, 0.0), (self.test, NEAR), (self.train, NEAR)
             psnrs = [photo_psnr(scene, f, number, self.renderer, near) for f, near in views]
-            found.append((*psnrs, sizes[0] / 1000, sizes[1] / 1000, sizes[2], seconds))
+            kilobytes = sizes[0] / 1000, sizes[1] / 1000
+            found.append((*psnrs, *kilobytes, sizes[2], len(scene), seconds))
             say(f"{variant.name}, frame {number}: " + "  ".join(f"{x:.2f}" for x in found[-1]))
         return Row(variant.name, *map(float, np.mean(found, axis=0)))
 
@@ -161,7 +167,8 @@ class Bench:
             for t in (number - 1, number)
         )
         with one_torch_thread(renderer):
-            motion = find_motion(scene, before, now, renderer, settings.motion)
+            given = foreground(self.train, number, now.cameras) if variant.masked else None
+            motion = find_motion(scene, before, now, renderer, settings.motion, foreground=given)
             extent, threads = camera_extent(now.cameras), getattr(renderer, "threads", 1)
             model = variant.model(scene, motion, settings, extent, threads)
             learn(model, scene, now, motion, renderer, settings)
@@ -195,9 +202,10 @@ def main(arguments: list[str]) -> int:
     scene = scene.select(morton_order(scene.means))
     scene = scene.replace(quats=scene.unit_quats)
     renderer = get_renderer(options.device)
+    footage = find_footage(train, options.images)
     bench = Bench(
         scene,
-        find_footage(train, options.images),
+        footage if options.masks is None else with_masks(footage, options.masks),
         find_footage(test, options.images),
         renderer,
         options.frames,
@@ -223,6 +231,7 @@ def main(arguments: list[str]) -> int:
         "KB/frame",
         "entropy KB",
         "moved",
+        "Gaussians",
         "s/frame",
     ]
     print_table(title, columns, map(_cells, rows))
@@ -233,6 +242,8 @@ def main(arguments: list[str]) -> int:
 
 def _chosen(options: argparse.Namespace, settings: QueenSettings, degree: int) -> Sequence[Variant]:
     every = variants(settings, degree)
+    if options.masks is None:
+        every = [variant for variant in every if not variant.masked]
     if not options.only:
         return every
     return [every[int(number) - 1] for number in options.only.split(",")]
@@ -245,6 +256,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--init", type=Path, required=True, help="frame 0")
     parser.add_argument("--cameras", type=Path, help="default: what lies beside it")
     parser.add_argument("--images", type=Path, required=True, help="DIR/<camera>/<frame>.jpg")
+    parser.add_argument("--masks", type=Path, help="DIR/<camera>/<frame>.png, for rows with masks")
     parser.add_argument("--frames", type=int, default=4, help="frame 0 included; default 4")
     parser.add_argument("--steps", type=int, default=270, help="per frame; default 270")
     parser.add_argument("--downscale", type=float, default=2.0, help="of the sides; default 2")
@@ -270,5 +282,6 @@ def _cells(row: Row) -> list[str]:
         f"{row.kilobytes:,.1f}",
         f"{row.entropy_kilobytes:,.1f}",
         f"{row.moved:,.0f}",
+        f"{row.gaussians:,.0f}",
         f"{row.seconds:.1f}",
     ]

@@ -18,8 +18,9 @@ import itertools
 import os
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -32,7 +33,7 @@ from gscompress.io import load
 from gscompress.report import ClipReport, evaluate_clip
 from gscompress.stream.clip import Clip
 from gscompress.stream.encode import encode_clip
-from gscompress.stream.settings import Settings
+from gscompress.stream.settings import Settings, Trajectories
 
 DEGREES = 2.0
 """That the moving part of ``decode`` turns from frame to frame."""
@@ -51,14 +52,19 @@ def main(arguments: list[str]) -> int:
 def _sequence(options: argparse.Namespace) -> dict[str, Any]:
     frames = [load(path) for path in options.frames]
     settings = {
-        f"{options.psnr:g} dB": Settings(preset=options.preset, target_psnr=options.psnr),
-        f"quality {options.quality:g}": Settings(preset=options.preset, quality=options.quality),
+        f"{options.psnr:g} dB": Settings(target_psnr=options.psnr),
+        f"quality {options.quality:g}": Settings(quality=options.quality),
+    }
+    runs: Trajectories = options.trajectories
+    settings = {
+        f"{name}, {runs}": replace(one, preset=options.preset, trajectories=runs)
+        for name, one in settings.items()
     }
     rows, found = [], {}
     train, test = split(load_cameras(options.cameras), options.cameras)
     with tempfile.TemporaryDirectory(dir=options.work) as temporary:
         for name, chosen in settings.items():
-            folder = Path(temporary) / name.replace(" ", "-")
+            folder = Path(temporary) / name.replace(" ", "-").replace(",", "")
             folder.mkdir()
             say(f"encode at {name}")
             _, reports = encode_clip(frames, folder, chosen, cameras=train, control=test)
@@ -176,6 +182,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     sequence.add_argument("--images", type=Path, help="photos of every frame")
     sequence.add_argument("--psnr", type=float, default=40.0)
     sequence.add_argument("--quality", type=float, default=60.0)
+    sequence.add_argument("--trajectories", choices=get_args(Trajectories), default="auto")
     sequence.set_defaults(run=_sequence)
     motion = parts.add_parser("motion", help="a synthetic motion, against splats4d")
     motion.add_argument("scene", type=Path)

@@ -4,20 +4,27 @@ Scenes of the sizes asked for are made by tiling the given one in a grid, with s
 attribute so that no tile repeats another. Each encode and each decode runs in a process of its own,
 whose peak resident memory is read at its end (the scene in memory included); seconds are of the
 call alone, without start-up and without reading the PLY. CPU seconds are those of all threads.
+The last table tells how each figure grows from size to size: with the size to the power of that.
 
-    tools/bench.py throughput scene.ply --sizes 100000 1000000 --presets fast --json speed.json
+    tools/bench.py throughput scene.ply --sizes 100000 1000000 --presets fast balanced
+
+Stages are left out. Settings after a preset's name, behind colons, change it:
+``balanced:allocate=0:attributes.sh.views=0``.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import math
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -58,12 +65,14 @@ def main(arguments: list[str]) -> int:
         for size in options.sizes:
             ply = Path(temporary) / f"{size}.ply"
             save(tiled(scene, size), ply)
-            rows += [_measure(ply, size, p, options.repeats) for p in options.presets.split(",")]
+            rows += [_measure(ply, size, preset, options.repeats) for preset in options.presets]
             ply.unlink()
     columns = ["preset", "Gaussians", "bytes", "encode, s (CPU)", "decode, s (CPU)"]
-    columns += ["decode, M/s", "peak MB: load", "encode", "decode"]
+    columns += ["decode, M/s", "peak MB (of the PLY): load", "encode", "decode"]
     title = f"{options.scene}, tiled; {os.cpu_count()} cores; least of {options.repeats}"
     print_table(title, columns, map(_cells, rows))
+    columns = ["preset", "Gaussians", "bytes", "encode, s", "decode, s", "encode, MB", "decode, MB"]
+    print_table("Powers of the size", columns, _powers(rows))
     write_json(options.json, {"scene": str(options.scene), "rows": [asdict(row) for row in rows]})
     return 0
 
@@ -109,6 +118,18 @@ def _measure(ply: Path, size: int, preset: str, repeats: int) -> Row:
     )
 
 
+def _powers(rows: Sequence[Row]) -> Iterator[list[str]]:
+    """How the figures of each preset grow from one size to the next: 1 is in proportion."""
+    fields = ("bytes", "encode_seconds", "decode_seconds", "encode_peak_mb", "decode_peak_mb")
+    for preset in dict.fromkeys(row.preset for row in rows):
+        own = sorted((row for row in rows if row.preset == preset), key=lambda row: row.gaussians)
+        for small, large in itertools.pairwise(own):
+            size = math.log(large.gaussians / small.gaussians)
+            ratios = (getattr(large, name) / getattr(small, name) for name in fields)
+            powers = [f"{math.log(ratio) / size:.2f}" for ratio in ratios if size > 0]
+            yield [preset, f"{small.gaussians:,} to {large.gaussians:,}", *powers]
+
+
 def _run(verb: str, ply: Path, compressed: Path, preset: str) -> dict[str, float]:
     bench = Path(__file__).resolve().parents[1] / "bench.py"
     command = [sys.executable, bench, "throughput", "--child", verb, ply, compressed, preset]
@@ -120,6 +141,7 @@ def _run(verb: str, ply: Path, compressed: Path, preset: str) -> dict[str, float
 
 def _child(verb: str, ply: str, compressed: str, preset: str) -> int:
     """Do one thing and print its seconds and this process's peak memory."""
+    from gscompress.config import load_config
     from gscompress.pipeline import compress, decompress
 
     scene = None if verb == "decode" else load(ply)
@@ -127,7 +149,10 @@ def _child(verb: str, ply: str, compressed: str, preset: str) -> int:
     if verb == "decode":
         decompress(compressed)
     elif scene is not None and verb == "encode":
-        Path(compressed).write_bytes(compress(scene, preset).to_bytes())
+        name, *changes = preset.split(":")
+        Path(compressed).write_bytes(
+            compress(scene, load_config(name, changes, stages="none")).to_bytes()
+        )
     seconds, cpu = time.perf_counter() - started, time.process_time() - started_cpu
     print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "peak_mb": _peak_mb()}))
     return 0
@@ -154,7 +179,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("scene", type=Path, help="a PLY")
     parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000])
-    parser.add_argument("--presets", default="fast", help="default: fast, which renders nothing")
+    parser.add_argument(
+        "--presets", nargs="+", default=["fast"], help="default: fast, which renders nothing"
+    )
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--work", type=Path, help="where the tiled scenes go; default: temporary")
     parser.add_argument("--json", type=Path)
@@ -170,6 +197,6 @@ def _cells(row: Row) -> list[str]:
         f"{row.decode_seconds:.2f} ({row.decode_cpu_seconds:.2f})",
         f"{row.gaussians / row.decode_seconds / 1e6:.2f}",
         f"{row.load_peak_mb:.0f}",
-        f"{row.encode_peak_mb:.0f}",
-        f"{row.decode_peak_mb:.0f}",
+        f"{row.encode_peak_mb:.0f} ({row.encode_peak_mb * 1e6 / row.input_bytes:.2f}x)",
+        f"{row.decode_peak_mb:.0f} ({row.decode_peak_mb * 1e6 / row.input_bytes:.2f}x)",
     ]

@@ -18,7 +18,7 @@ import msgspec
 from gscompress.errors import GscompressError
 from gscompress.stream.clip import Clip
 from gscompress.stream.manifest import MANIFEST, Manifest
-from gscompress.stream.segment import Frame, Segment
+from gscompress.stream.segment import Frame, Paths, Segment
 
 __all__ = ["clip_changed", "pack", "read_packed"]
 
@@ -111,8 +111,10 @@ def _segment_changed(data: bytes, rng: random.Random, bytes_changed: Change) -> 
     at = rng.randrange(len(frames))
     frame = frames[at]
     way = rng.randrange(8)
+    if segment.paths is not None and rng.random() < 0.5:
+        return _with_paths_changed(segment, segment.paths, rng, bytes_changed)
     if way == 0:
-        kind: Any = rng.choice(["residual", "trajectory", "latent"])
+        kind: Any = rng.choice(["residual", "trajectory", "latent", "run"])
         return dataclasses.replace(segment, kind=kind).to_bytes()
     if way == 1:
         slots = rng.choice([0, segment.slots + 1, segment.slots - 1, 2**31, 2**32 - 1])
@@ -131,3 +133,25 @@ def _segment_changed(data: bytes, rng: random.Random, bytes_changed: Change) -> 
     else:
         frames[at] = Frame(bytes_changed(frame.changes, rng), frame.turnover)
     return dataclasses.replace(segment, frames=tuple(frames)).to_bytes()
+
+
+def _with_paths_changed(
+    segment: Segment, paths: Paths, rng: random.Random, bytes_changed: Change
+) -> bytes:
+    """A run whose words or coefficients are damaged, missing or exchanged."""
+    blocks, words = list(paths.coefficients), paths.words
+    way = rng.randrange(5)
+    if way == 0 and blocks:
+        at = rng.randrange(len(blocks))
+        blocks[at] = bytes_changed(blocks[at], rng)
+    elif way == 1 and blocks:
+        blocks.insert(rng.randrange(len(blocks)), rng.choice([b"", rng.choice(blocks)]))
+    elif way == 2:
+        words = rng.choice([b"", b"\0", b"\1", b"\2", b"\1" + words[1:], b"\0" + words[1:]])
+    else:
+        head = bytearray(words)
+        for _ in range(rng.randrange(1, 3)):  # mostly where books are told of
+            if head:
+                head[min(int(rng.expovariate(0.1)), len(head) - 1)] ^= rng.randrange(1, 256)
+        words = bytes(head)
+    return dataclasses.replace(segment, paths=Paths(tuple(blocks), words)).to_bytes()

@@ -16,7 +16,8 @@ namespace nb = nanobind;
 namespace gscompress {
 namespace {
 
-using Planes = nb::ndarray<const int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <class Integer>
+using Planes = nb::ndarray<const Integer, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Plane = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using PlaneOut = nb::ndarray<int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Specs = nb::ndarray<const int32_t, nb::shape<-1, 3>, nb::c_contig, nb::device::cpu>;
@@ -52,7 +53,8 @@ PlaneSide read_side(const Plane& references, const Labels& nearness, const Label
   return {n, references.data(), nearness.data(), classes.data(), std::move(levels)};
 }
 
-nb::list encode(Planes planes, Specs specs, Plane references, Labels nearness, Labels classes,
+template <class Integer>
+nb::list encode(Planes<Integer> planes, Specs specs, Plane references, Labels nearness, Labels classes,
                 std::vector<size_t> levels) {
   const auto side = read_side(references, nearness, classes, std::move(levels));
   const auto spec = read_specs(specs);
@@ -161,8 +163,10 @@ void bind_context(nb::module_& m) {
       .def("residuals", &BoundPlaneModel::residuals, nb::arg("values"))
       .def("values", &BoundPlaneModel::values, nb::arg("residuals"), nb::arg("out").noconvert());
   nb::exception<BrokenStream>(m, "BrokenStream");
-  m.def("encode_planes", &encode, nb::arg("planes"), nb::arg("specs"), nb::arg("references"),
-        nb::arg("nearness"), nb::arg("classes"), nb::arg("levels"));
+  m.def("encode_planes", &encode<int16_t>, nb::arg("planes").noconvert(), nb::arg("specs"),
+        nb::arg("references"), nb::arg("nearness"), nb::arg("classes"), nb::arg("levels"));
+  m.def("encode_planes", &encode<int32_t>, nb::arg("planes"), nb::arg("specs"),
+        nb::arg("references"), nb::arg("nearness"), nb::arg("classes"), nb::arg("levels"));
   m.def("decode_planes", &decode, nb::arg("parts"), nb::arg("specs"), nb::arg("references"),
         nb::arg("nearness"), nb::arg("classes"), nb::arg("levels"));
 }

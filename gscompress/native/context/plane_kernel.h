@@ -25,7 +25,7 @@ struct PlaneJob {
   const int32_t* references;  // [count], each before its Gaussian
   const uint8_t* nearness;    // 0..3
   const uint8_t* classes;     // 0..15
-  const int32_t* gate;        // or null; where 0 the value is 0 and not coded
+  const uint8_t* gate;        // or null; where 0 the value is 0 and not coded
   const uint8_t* partner;     // or null; what `tilts` became for another plane
   int32_t trust;              // disagreement up to which the reference predicts
   uint8_t* tilts;             // written: sign and size of each residual, as tilt_of gives them

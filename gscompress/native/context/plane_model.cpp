@@ -1,6 +1,7 @@
 #include "plane_model.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "plane_math.h"
@@ -12,13 +13,30 @@ int coarse(uint32_t x) {  // 0, 1-2, 3-8, more
   return x == 0 ? 0 : x < 3 ? 1 : x < 9 ? 2 : 3;
 }
 
+uint8_t hint_of(int32_t residual) {
+  return static_cast<uint8_t>(std::min(bucket(magnitude_of(residual)), 3));
+}
+
+// What sums that `fade` made say of a value: parts of its context.
+constexpr size_t kSums = 4 * 255 + 1;  // a sum of quarters ends where its quarter is what comes in
+
+struct Parts {
+  std::array<uint8_t, kSums> off, loud;
+  Parts() {
+    for (uint32_t sum = 0; sum < kSums; ++sum) {
+      off[sum] = static_cast<uint8_t>(16 * std::min(bucket(sum), 5));
+      loud[sum] = static_cast<uint8_t>(4 * coarse(sum));
+    }
+  }
+};
+
 }  // namespace
 
 PlaneModel::PlaneModel(const PlaneSide& side, std::vector<PlaneSpec> specs)
     : side_(side),
       specs_(std::move(specs)),
       open_(specs_.size()),
-      residuals_(specs_.size()),
+      hints_(specs_.size()),
       disagreement_(side.count, 0),
       energy_(side.count, 0) {}
 
@@ -36,11 +54,6 @@ void PlaneModel::each(Visit visit) const {
   }
 }
 
-int32_t PlaneModel::predicted(const int32_t* values, size_t i) const {
-  const bool trusted = i > 0 && (disagreement_[i] >> 2) <= spec().trust;
-  return trusted ? values[side_.references[i]] : 0;
-}
-
 size_t PlaneModel::used(size_t count) const {
   const auto* indices = open(spec().gate);
   if (!indices) return count;
@@ -49,54 +62,76 @@ size_t PlaneModel::used(size_t count) const {
 }
 
 void PlaneModel::contexts(uint16_t* out) const {
-  const int32_t* partner =
-      spec().partner >= 0 ? residuals_[static_cast<size_t>(spec().partner)].data() : nullptr;
-  each([&](size_t i) {
-    const int off = std::min(bucket(disagreement_[i] >> 2), 5);
-    const int loud = coarse(energy_[i] >> 2);
-    const int hint = partner ? std::min(bucket(magnitude_of(partner[i])), 3) : side_.nearness[i];
-    *out++ = static_cast<uint16_t>((off * 4 + loud) * 4 + hint);
+  const uint8_t* partner =
+      spec().partner >= 0 ? hints_[static_cast<size_t>(spec().partner)].data() : nullptr;
+  static const Parts parts;
+  const uint8_t* hints = partner ? partner : side_.nearness;
+  const uint16_t *off = disagreement_.data(), *loud = energy_.data();
+  each([=, &out](size_t i) {
+    *out++ = static_cast<uint16_t>(parts.off[off[i] >> 2] + parts.loud[loud[i] >> 2] + hints[i]);
+  });
+}
+
+// Calls `code(predicted, i)` for each value of the next plane, which it gives, and learns from it.
+template <class Code>
+void PlaneModel::advance(const int32_t* values, Code code) {
+  const int32_t* references = side_.references;
+  uint16_t *off = disagreement_.data(), *loud = energy_.data();
+  const int32_t trust = spec().trust;
+  each([=](size_t i) mutable {
+    const int32_t near = i > 0 ? values[references[i]] : 0;
+    const bool trusted = i > 0 && (off[i] >> 2) <= trust;
+    const int32_t value = code(trusted ? near : 0, i);
+    off[i] = fade(off[i], distance(value, near));
+    loud[i] = fade(loud[i], magnitude_of(value));
   });
 }
 
 void PlaneModel::residuals(const int32_t* values, int32_t* out) {
-  std::vector<int32_t> all(side_.count, 0);
-  each([&](size_t i) { *out++ = all[i] = wrapped_difference(values[i], predicted(values, i)); });
-  each([&](size_t i) { advance(i, values); });
+  std::vector<uint8_t> all = new_hints();
+  uint8_t* hints = all.empty() ? nullptr : all.data();
+  advance(values, [=](int32_t predicted, size_t i) mutable {
+    const int32_t residual = wrapped_difference(values[i], predicted);
+    if (hints) hints[i] = hint_of(residual);
+    *out++ = residual;
+    return values[i];
+  });
   finish(values, std::move(all));
 }
 
 void PlaneModel::values(const int32_t* residuals, int32_t* out) {
-  const auto plane = static_cast<int32_t>(next_);
-  std::vector<int32_t> all;
-  if (std::any_of(specs_.begin(), specs_.end(), [&](auto& s) { return s.partner == plane; })) {
-    all.resize(side_.count, 0);
-  }
-  each([&](size_t i) {
-    if (!all.empty()) all[i] = *residuals;
-    out[i] = wrapped_sum(predicted(out, i), *residuals++);
-    advance(i, out);
+  std::vector<uint8_t> all = new_hints();
+  uint8_t* hints = all.empty() ? nullptr : all.data();
+  advance(out, [=](int32_t predicted, size_t i) mutable {
+    const int32_t residual = *residuals++;
+    if (hints) hints[i] = hint_of(residual);
+    return out[i] = wrapped_sum(predicted, residual);
   });
   finish(out, std::move(all));
 }
 
-void PlaneModel::advance(size_t i, const int32_t* values) {
-  const int32_t near = i > 0 ? values[side_.references[i]] : 0;
-  disagreement_[i] = fade(disagreement_[i], distance(values[i], near));
-  energy_[i] = fade(energy_[i], magnitude_of(values[i]));
+// Whether a plane after the next one looks at `plane`, as partner or gate.
+bool PlaneModel::wanted(int32_t PlaneSpec::* field, size_t plane) const {
+  const auto after = specs_.begin() + static_cast<std::ptrdiff_t>(next_) + 1;
+  return std::any_of(after, specs_.end(), [&](const PlaneSpec& s) {
+    return s.*field == static_cast<int32_t>(plane);
+  });
 }
 
-void PlaneModel::finish(const int32_t* values, std::vector<int32_t> residuals) {
-  const auto plane = static_cast<int32_t>(next_);
-  const auto later = [&](auto field) {  // whether a later plane looks at this one
-    return std::any_of(specs_.begin(), specs_.end(),
-                       [&](const PlaneSpec& s) { return s.*field == plane; });
-  };
-  if (later(&PlaneSpec::partner)) residuals_[next_] = std::move(residuals);
-  if (later(&PlaneSpec::gate)) {
+std::vector<uint8_t> PlaneModel::new_hints() const {
+  return std::vector<uint8_t>(wanted(&PlaneSpec::partner, next_) ? side_.count : 0, 0);
+}
+
+void PlaneModel::finish(const int32_t* values, std::vector<uint8_t> hints) {
+  hints_[next_] = std::move(hints);
+  if (wanted(&PlaneSpec::gate, next_)) {
     for (size_t i = 0; i < side_.count; ++i) {
       if (values[i] != 0) open_[next_].push_back(static_cast<uint32_t>(i));
     }
+  }
+  if (spec().partner >= 0) {
+    const auto partner = static_cast<size_t>(spec().partner);
+    if (!wanted(&PlaneSpec::partner, partner)) std::vector<uint8_t>().swap(hints_[partner]);
   }
   ++next_;
 }

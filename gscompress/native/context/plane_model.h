@@ -32,9 +32,11 @@ class PlaneModel {
 
  private:
   const PlaneSpec& spec() const { return specs_[next_]; }
-  int32_t predicted(const int32_t* values, size_t i) const;
-  void advance(size_t i, const int32_t* values);
-  void finish(const int32_t* values, std::vector<int32_t> residuals);
+  template <class Code>
+  void advance(const int32_t* values, Code code);
+  void finish(const int32_t* values, std::vector<uint8_t> hints);
+  bool wanted(int32_t PlaneSpec::* field, size_t plane) const;
+  std::vector<uint8_t> new_hints() const;  // of the next plane; empty if no later one wants them
 
   // The Gaussians whose values are coded where `gate` is, or null for all.
   const std::vector<uint32_t>* open(int32_t gate) const;
@@ -45,7 +47,7 @@ class PlaneModel {
   std::vector<PlaneSpec> specs_;
   size_t next_ = 0;
   std::vector<std::vector<uint32_t>> open_;      // by plane; of those that are gates
-  std::vector<std::vector<int32_t>> residuals_;  // by plane; of those that are partners
+  std::vector<std::vector<uint8_t>> hints_;      // by plane; of those that will be partners
   std::vector<uint16_t> disagreement_, energy_;
 };
 

@@ -9,21 +9,22 @@
 namespace gscompress {
 namespace {
 
-// Tilts of the planes so far, as long as a later plane looks at them.
-class Tilts {
+// A byte per Gaussian of each plane so far, as long as a later plane looks at it.
+class Remembered {
  public:
-  Tilts(const std::vector<PlaneSpec>& specs, size_t count)
+  Remembered(const std::vector<PlaneSpec>& specs, int32_t PlaneSpec::* field, size_t count)
       : last_use_(specs.size(), 0), planes_(specs.size()), count_(count) {
     for (size_t c = 0; c < specs.size(); ++c) {
-      if (specs[c].partner >= 0) last_use_[static_cast<size_t>(specs[c].partner)] = c;
+      if (specs[c].*field >= 0) last_use_[static_cast<size_t>(specs[c].*field)] = c;
     }
   }
+  bool wanted(size_t c) const { return last_use_[c] > c; }
   uint8_t* start(size_t c) {
     planes_[c].resize(count_);
     return planes_[c].data();
   }
-  const uint8_t* of(int32_t partner) const {
-    return partner >= 0 ? planes_[static_cast<size_t>(partner)].data() : nullptr;
+  const uint8_t* of(int32_t plane) const {
+    return plane >= 0 ? planes_[static_cast<size_t>(plane)].data() : nullptr;
   }
   void finish(size_t c) {
     for (size_t k = 0; k <= c; ++k) {
@@ -37,26 +38,28 @@ class Tilts {
   size_t count_;
 };
 
-// Runs `code(job)` for each plane. `planes` [specs, count] holds the gates; `values_of(c)` is where
-// the values of plane c are read by an encoder or written by a decoder.
+// Runs `code(job)` for each plane; `values_of(c)` is where the values of plane c are read by an
+// encoder or written by a decoder.
 template <class ValuesOf, class Code>
-void for_each_plane(const PlaneSide& side, const std::vector<PlaneSpec>& specs,
-                    const int32_t* planes, ValuesOf values_of, Code code) {
+void for_each_plane(const PlaneSide& side, const std::vector<PlaneSpec>& specs, ValuesOf values_of,
+                    Code code) {
   std::vector<uint32_t> models(kModelCount);
   std::vector<int32_t> weights(kWeightCount);
   std::vector<uint16_t> disagreement(side.count, 0), energy(side.count, 0);
-  Tilts tilts(specs, side.count);
+  Remembered tilts(specs, &PlaneSpec::partner, side.count);
+  Remembered gates(specs, &PlaneSpec::gate, side.count);
   for (size_t c = 0; c < specs.size(); ++c) {
     const PlaneSpec& spec = specs[c];
     std::fill(models.begin(), models.end(), kFreshModel);
     std::fill(weights.begin(), weights.end(), kUnitWeight * 3 / (2 * kInputs));
+    int32_t* values = values_of(c);
     code(PlaneJob{
         side.count,
-        values_of(c),
+        values,
         side.references,
         side.nearness,
         side.classes,
-        spec.gate >= 0 ? planes + static_cast<size_t>(spec.gate) * side.count : nullptr,
+        gates.of(spec.gate),
         tilts.of(spec.partner),
         spec.trust,
         tilts.start(c),
@@ -65,7 +68,11 @@ void for_each_plane(const PlaneSide& side, const std::vector<PlaneSpec>& specs,
         models.data(),
         weights.data(),
     });
+    if (gates.wanted(c)) {
+      std::transform(values, values + side.count, gates.start(c), [](int32_t v) { return v != 0; });
+    }
     tilts.finish(c);
+    gates.finish(c);
   }
 }
 
@@ -81,13 +88,14 @@ void BinaryEncoder::grow(size_t bytes) {
   capacity_ = capacity;
 }
 
+template <class Integer>
 std::vector<std::vector<uint8_t>> encode_planes(const PlaneSide& side,
                                                 const std::vector<PlaneSpec>& specs,
-                                                const int32_t* planes) {
+                                                const Integer* planes) {
   std::vector<BinaryEncoder> coders(side.levels.size());
   std::vector<int32_t> values(side.count);  // the kernel writes what it codes
   for_each_plane(
-      side, specs, planes,
+      side, specs,
       [&](size_t c) {
         std::copy_n(planes + c * side.count, side.count, values.data());
         return values.data();
@@ -107,12 +115,19 @@ std::vector<std::vector<uint8_t>> encode_planes(const PlaneSide& side,
   return parts;
 }
 
+template std::vector<std::vector<uint8_t>> encode_planes(const PlaneSide&,
+                                                         const std::vector<PlaneSpec>&,
+                                                         const int16_t*);
+template std::vector<std::vector<uint8_t>> encode_planes(const PlaneSide&,
+                                                         const std::vector<PlaneSpec>&,
+                                                         const int32_t*);
+
 void decode_planes(const PlaneSide& side, const std::vector<PlaneSpec>& specs,
                    const std::vector<Bytes>& parts, int32_t* planes) {
   std::vector<BinaryDecoder> coders;
   for (const Bytes& part : parts) coders.emplace_back(part.data, part.size);
   for_each_plane(
-      side, specs, planes, [&](size_t c) { return planes + c * side.count; },
+      side, specs, [&](size_t c) { return planes + c * side.count; },
       [&](const PlaneJob& job) {
         size_t begin = 0;
         for (size_t k = 0; k < coders.size(); ++k) {

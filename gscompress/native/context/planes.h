@@ -39,10 +39,11 @@ struct Bytes {
 };
 
 // One byte string per level. Models learn on from level to level; the strings can be decoded up to
-// any level.
+// any level. Integers of 16 or of 32 bits.
+template <class Integer>
 std::vector<std::vector<uint8_t>> encode_planes(const PlaneSide& side,
                                                 const std::vector<PlaneSpec>& specs,
-                                                const int32_t* planes);
+                                                const Integer* planes);
 
 // From as many byte strings as `side` has levels. Throws BrokenStream if they are not what an
 // encoder would have written.

@@ -114,8 +114,12 @@ void require(bool ok, const char* what) {
   if (!ok) throw std::invalid_argument(what);
 }
 
-void to_levels(Colours rgb, Vector<double> steps, double chroma_factor, size_t first,
-               double rounding, PlaneOut luma, PlaneOut chroma) {
+template <class Integer>
+using LevelsOut = nb::ndarray<Integer, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+template <class Integer>
+bool to_levels(Colours rgb, Vector<double> steps, double chroma_factor, size_t first,
+               double rounding, LevelsOut<Integer> luma, LevelsOut<Integer> chroma) {
   const size_t n = rgb.shape(0), terms = std::max(luma.shape(0), chroma.shape(0) / 2);
   require(steps.shape(0) == n && first + terms <= rgb.shape(1),
           "steps: expected [count], or too many rows");
@@ -124,9 +128,10 @@ void to_levels(Colours rgb, Vector<double> steps, double chroma_factor, size_t f
               (chroma.shape(0) == 0 || chroma.shape(0) == 2 * terms),
           "chroma: expected twice the rows of luma, or one of them without rows");
   nb::gil_scoped_release release;
-  quantize_ycocg(rgb.data(), n, rgb.shape(1), first, first + terms,
-                 {steps.data(), chroma_factor, rounding}, luma.shape(0) ? luma.data() : nullptr,
-                 chroma.shape(0) ? chroma.data() : nullptr);
+  return quantize_ycocg(rgb.data(), n, rgb.shape(1), first, first + terms,
+                        {steps.data(), chroma_factor, rounding},
+                        luma.shape(0) ? luma.data() : nullptr,
+                        chroma.shape(0) ? chroma.data() : nullptr);
 }
 
 void from_levels(Plane luma, Plane chroma, Vector<double> steps, double chroma_factor, size_t first,
@@ -178,6 +183,13 @@ void search(Colours rgb, Vector<double> first_steps, Vector<double> higher_steps
             {first.data(), luma.data(), chroma.data()});
 }
 
+template <class Integer>
+void bind_to_levels(nb::module_& m) {
+  m.def("quantize_ycocg", &to_levels<Integer>, nb::arg("rgb"), nb::arg("steps"),
+        nb::arg("chroma_factor"), nb::arg("first"), nb::arg("rounding"),
+        nb::arg("luma").noconvert(), nb::arg("chroma").noconvert());
+}
+
 }  // namespace
 
 void bind_geometry(nb::module_& m) {
@@ -187,9 +199,8 @@ void bind_geometry(nb::module_& m) {
         nb::arg("threads") = 1);
   m.def("resolve_references", &resolve, nb::arg("residuals"), nb::arg("references"),
         nb::arg("trusted"), nb::arg("used"));
-  m.def("quantize_ycocg", &to_levels, nb::arg("rgb"), nb::arg("steps"), nb::arg("chroma_factor"),
-        nb::arg("first"), nb::arg("rounding"), nb::arg("luma").noconvert(),
-        nb::arg("chroma").noconvert());
+  bind_to_levels<int16_t>(m);
+  bind_to_levels<int32_t>(m);
   m.def("dequantize_ycocg", &from_levels, nb::arg("luma"), nb::arg("chroma"), nb::arg("steps"),
         nb::arg("chroma_factor"), nb::arg("first"), nb::arg("rgb").noconvert(), nb::arg("threads"));
   m.def("search_sh", &search, nb::arg("rgb"), nb::arg("first_steps"), nb::arg("higher_steps"),

@@ -13,9 +13,11 @@ struct ColourSteps {
 };
 
 // Terms first up to last of rgb [count, terms, 3] -> planes luma [last - first, count] and
-// chroma [2, last - first, count] (Co, Cg); either may be null
-void quantize_ycocg(const float* rgb, size_t count, size_t terms, size_t first, size_t last,
-                    const ColourSteps& steps, int32_t* luma, int32_t* chroma);
+// chroma [2, last - first, count] (Co, Cg); either may be null. Integers of 16 or of 32 bits;
+// magnitudes are limited to 2^30. Returns whether all fitted.
+template <class Integer>
+bool quantize_ycocg(const float* rgb, size_t count, size_t terms, size_t first, size_t last,
+                    const ColourSteps& steps, Integer* luma, Integer* chroma);
 
 // And back.
 void dequantize_ycocg(const int32_t* luma, const int32_t* chroma, size_t count, size_t terms,

@@ -43,7 +43,10 @@ class Curve {
   };
 
  public:
-  explicit Curve(const uint32_t* positions) : positions_(positions) {}
+  // Of at most `count` Gaussians.
+  Curve(const uint32_t* positions, size_t count) : positions_(positions) {
+    places_.reserve(count);
+  }
 
   void add(size_t begin, size_t end) {
     const auto before = static_cast<std::ptrdiff_t>(places_.size());
@@ -95,7 +98,7 @@ class Curve {
 
 void nearest_before(const uint32_t* positions, const std::vector<size_t>& levels, size_t window,
                     int threads, int32_t* references, uint64_t* distance) {
-  Curve earlier(positions);
+  Curve earlier(positions, levels.size() < 2 ? 0 : levels[levels.size() - 2]);
   size_t begin = 0;
   for (const size_t end : levels) {
     raster::parallel(threads, [&](int thread) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from gscompress.cameras import Camera
@@ -12,7 +12,7 @@ from gscompress.errors import InputError
 from gscompress.files import StrPath
 from gscompress.photos import IMAGE_ENDINGS, Photos
 
-__all__ = ["Footage", "find_footage"]
+__all__ = ["Footage", "find_footage", "with_masks"]
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,14 @@ class Footage:
         cameras: Who took them.
         names: Of the frames, in order: their files' stems, the same for all cameras.
         paths: By camera, the files in the order of ``names``.
+        masks: By camera, images of the same frames that are white where something moves; empty:
+            there are none.
     """
 
     cameras: Sequence[Camera]
     names: Sequence[str]
     paths: Sequence[Sequence[Path]]
+    masks: Sequence[Sequence[Path]] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -35,6 +38,10 @@ class Footage:
     def frame(self, number: int) -> Photos:
         """The photos of frame ``number``, in the order of the cameras."""
         return Photos([files[number] for files in self.paths])
+
+    def mask(self, number: int) -> Photos | None:
+        """The masks of frame ``number``, in the order of the cameras, if there are any."""
+        return Photos([files[number] for files in self.masks]) if self.masks else None
 
 
 def find_footage(cameras: Sequence[Camera], folder: StrPath) -> Footage:
@@ -63,6 +70,28 @@ def find_footage(cameras: Sequence[Camera], folder: StrPath) -> Footage:
                 remedy="Give every camera a photo of every frame.",
             )
     return Footage(cameras, names, [list(files.values()) for files in by_camera])
+
+
+def with_masks(footage: Footage, folder: StrPath) -> Footage:
+    """The same with the masks ``folder``/<camera>/<frame>.png of all its cameras and frames.
+
+    Raises:
+        InputError: There is no mask for a photo.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(folder, found="no such folder", expected="a folder of masks per camera")
+    masks = []
+    for camera in footage.cameras:
+        files = _files(folder / _folder_of(camera), camera)
+        if missing := [name for name in footage.names if name not in files]:
+            raise InputError(
+                folder / _folder_of(camera),
+                found=f"no mask {missing[0]!r}",
+                expected="one for each photo, of the same name",
+            )
+        masks.append([files[name] for name in footage.names])
+    return replace(footage, masks=masks)
 
 
 def _folder_of(camera: Camera) -> str:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from gscompress.gaussians import Gaussians
+from gscompress.cameras import Camera
+from gscompress.gaussians import Array, Gaussians
 from gscompress.metrics.photo_loss import PhotoLoss
 from gscompress.pseudo_views import camera_extent
 from gscompress.render.base import Renderer, is_antialiased
-from gscompress.stages.optimise import Plan, one_torch_thread
+from gscompress.stages.optimise import Plan
+from gscompress.stages.parameters import one_torch_thread
 from gscompress.stages.targets import Targets, render_targets
 from gscompress.stream.latent import LatentFrame
+from gscompress.stream.training.births import Births, GrowingModel
 from gscompress.stream.training.gates import logistic_noise
 from gscompress.stream.training.model import LatentModel
 from gscompress.stream.training.motion import Motion, find_motion
@@ -35,12 +38,8 @@ Progress = Callable[[int, int], None]
 """Called with (steps done, steps in all)."""
 
 
-class FrameModel(Protocol):
+class FrameModel(GrowingModel, Protocol):
     """What `learn` drives: the attributes of a frame as functions of what is learned."""
-
-    def values(self, noise: Tensor | None = None) -> dict[str, Tensor]:
-        """Attributes by the names of Gaussians' fields, raw, differentiable."""
-        ...
 
     def penalty(self) -> Tensor | None:
         """What is added to the loss of the pictures."""
@@ -58,6 +57,8 @@ def train_frame(
     renderer: Renderer,
     settings: QueenSettings,
     progress: Progress | None = None,
+    foreground: Sequence[Array] | None = None,
+    room: int | None = None,
 ) -> LatentFrame:
     """Learn the frame after ``previous`` from its pictures.
 
@@ -70,13 +71,17 @@ def train_frame(
         renderer: Renders, and gives gradients.
         settings: How.
         progress: Told how far it is.
+        foreground: What is said to move, see `gscompress.stream.training.motion.find_motion`.
+        room: How many may be born, if any are, at most; None: as many as the settings say.
     """
     with one_torch_thread(renderer):
-        motion = find_motion(previous, before, now, renderer, settings.motion)
+        motion = find_motion(
+            previous, before, now, renderer, settings.motion, foreground=foreground
+        )
         extent = camera_extent(now.cameras)
         threads = getattr(renderer, "threads", 1)
         model = LatentModel(previous, motion, settings, extent, threads)
-        learn(model, previous, now, motion, renderer, settings, progress)
+        learn(model, previous, now, motion, renderer, settings, progress, room)
         return model.frame()
 
 
@@ -88,31 +93,64 @@ def learn(
     renderer: Renderer,
     settings: QueenSettings,
     progress: Progress | None = None,
+    room: int | None = None,
 ) -> None:
     """Drive a model to the pictures of ``now``, one view a step."""
     threads = getattr(renderer, "threads", 1)
     loss = PhotoLoss(settings.ssim_share, settings.softness, threads)
     plan = Plan({}, loss, settings.steps, last_rate=settings.last_rate)
     stale = render_targets(previous, now.cameras, renderer, 1.0, ROOM)
+    births = _births(model, previous, now, motion, settings, room)
+    antialiased = is_antialiased(previous)
     began = time.monotonic()
     value = 0.0
     for step in range(settings.steps):
         view = _view(step, len(now), settings.seed)
-        attributes = model.values(_noise(step, motion.active, settings))
-        image = _render(attributes, renderer, now, view, antialiased=is_antialiased(previous))
-        picture = now.picture(view)
-        if step < settings.motion.masked * settings.steps:
-            picture = picture.where(motion.masks[view][..., None], stale.picture(view))
-        total = loss(image, picture)
+        attributes = model.values(_noise(step, model.active, settings))
+        probe = None if births is None else births.probe(step, len(attributes["means"]))
+        image = _render(attributes, renderer, now.cameras[view], antialiased, probe)
+        total = loss(image, _wanted(step, view, now, stale, motion, settings))
         value = float(total.detach())
         price = model.penalty()
         if price is not None:
             total = total + price
         total.backward()  # type: ignore[no-untyped-call]
         model.update(plan.rate_factor(step / settings.steps))
+        if births is not None:
+            births.watch(step, probe, now.cameras[view])
         if progress is not None:
             progress(step + 1, settings.steps)
     log.info("%d steps, loss %.5f, %.1f s", settings.steps, value, time.monotonic() - began)
+
+
+def _births(
+    model: FrameModel,
+    previous: Gaussians,
+    now: Targets,
+    motion: Motion,
+    settings: QueenSettings,
+    room: int | None,
+) -> Births | None:
+    if settings.births is None:
+        return None
+    most = int(settings.births.share * len(previous))
+    most = most if room is None else min(most, room)
+    return Births(model, motion, settings, camera_extent(now.cameras), len(now), most)
+
+
+def _wanted(
+    step: int, view: int, now: Targets, stale: Targets, motion: Motion, settings: QueenSettings
+) -> Tensor:  # [H, W, 3]
+    """The picture to learn: of what may not change, or not yet, what the frame before shows."""
+    import torch
+
+    picture = now.picture(view)
+    if motion.foreground is not None and settings.motion.background < 1:
+        dim = torch.lerp(stale.picture(view), picture, settings.motion.background)
+        picture = picture.where(motion.foreground[view][..., None], dim)
+    if step < settings.motion.masked * settings.steps:
+        picture = picture.where(motion.masks[view][..., None], stale.picture(view))
+    return picture
 
 
 def _noise(step: int, active: Tensor, settings: QueenSettings) -> Tensor | None:
@@ -132,10 +170,9 @@ def _view(step: int, count: int, seed: int) -> int:
 def _render(
     attributes: dict[str, Tensor],
     renderer: Renderer,
-    targets: Targets,
-    view: int,
-    *,
+    camera: Camera,
     antialiased: bool,
+    probe: Tensor | None,
 ) -> Tensor:  # [H, W, 3]
     import torch
 
@@ -145,7 +182,8 @@ def _render(
         torch.exp(attributes["log_scales"]),
         torch.sigmoid(attributes["opacity_logits"]),
         attributes["sh"],
-        targets.cameras[view],
+        camera,
         antialiased=antialiased,
+        means2d=probe,
     )
     return image

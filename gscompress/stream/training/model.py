@@ -52,7 +52,7 @@ class LatentModel:
         self._previous, self._settings = previous, settings
         self._extent = extent
         device = motion.difference.device
-        self._active = motion.active
+        self._active = self._origin = motion.active
         self._movable = (motion.difference[motion.active] > settings.motion.still).float()[:, None]
         self._base = {
             name: torch.from_numpy(getattr(previous, name).copy()).to(device) for name in ATTRIBUTES
@@ -66,10 +66,17 @@ class LatentModel:
             decoder = self.first_decoder(latents, width_of(previous, group), rng)
             rows[f"latents_{group}"] = torch.zeros(count, latents.dims, device=device)
             shared[f"decoder_{group}"] = torch.from_numpy(decoder).to(device)
+        gates: dict[str, Tensor] = {}
         if settings.gate is not None:
-            shared["gates"] = first_log_alpha(motion.difference, settings.gate)[motion.active]
+            gates["gates"] = first_log_alpha(motion.difference, settings.gate)[motion.active]
         self._rows = Parameters(rows, damping=settings.damping, threads=threads)
+        self._gates = Parameters(gates, threads=threads)
         self._shared = Parameters(shared, threads=threads)
+
+    @property
+    def active(self) -> Tensor:  # [A]
+        """The number of the Gaussian that each row is of: those before, then the new ones."""
+        return self._active
 
     def _groups(self) -> list[str]:
         present = [g for g in LATENT_GROUPS if g in self._settings.latents]
@@ -108,7 +115,7 @@ class LatentModel:
         moves, settings = self._movable * self._rows.values["moves"], self._settings.gate
         if settings is None:
             return moves
-        return gate(self._shared.values["gates"], settings, noise)[:, None] * moves
+        return gate(self._gates.values["gates"], settings, noise)[:, None] * moves
 
     def penalty(self) -> Tensor | None:
         """What is added to the loss: the prices of latents and of open gates."""
@@ -117,7 +124,7 @@ class LatentModel:
             sums = [self._rows.values[f"latents_{group}"].abs().sum() for group in self._groups()]
             price = settings.sparsity / len(self._previous) * sum(sums[1:], sums[0])
         if settings.gate is not None:
-            opened = expected_open(self._shared.values["gates"], settings.gate).mean()
+            opened = expected_open(self._gates.values["gates"], settings.gate).mean()
             price = settings.gate.penalty * opened + (0 if price is None else price)
         return price
 
@@ -134,35 +141,89 @@ class LatentModel:
             speed = rates[group] * min(1.0, width / latents.dims) ** 0.5
             by_row[f"latents_{group}"] = factor * speed / latents.step
             by_entry[f"decoder_{group}"] = factor * settings.decoder_rate * latents.step
-        if settings.gate is not None:
-            by_entry["gates"] = settings.gate.rate
         self._rows.update(by_row)
         self._shared.update(by_entry)
         if settings.gate is not None:
+            self._gates.update({"gates": settings.gate.rate})
             bound = float(np.log(settings.gate.bound))
-            self._shared.values["gates"].data.clamp_(-bound, bound)
+            self._gates.values["gates"].data.clamp_(-bound, bound)
+
+    def grow(self, rows: Tensor, ways: Tensor) -> None:
+        """Let Gaussians be born.
+
+        A child is what its row is now. Where ``ways`` is not 0, both move by it, to opposite sides,
+        and shrink.
+
+        Args:
+            rows: Of the parents [B], ascending.
+            ways: How far both move, in world units [B, 3].
+        """
+        import torch
+
+        origin, first = self._origin[rows], len(self._base["means"])
+        self._base = {n: torch.cat([value, value[origin]]) for n, value in self._base.items()}
+        born = torch.arange(first, first + len(rows), device=rows.device)
+        self._active = torch.cat([self._active, born])
+        self._origin = torch.cat([self._origin, origin])
+        self._movable = torch.cat([self._movable, self._movable[rows]])
+        children = self._rows.append_rows(rows)
+        if self._settings.gate is not None:
+            self._gates.append_rows(rows)
+        apart = ways.any(dim=1)
+        self._part(rows[apart], children[apart], ways[apart])
+
+    def _part(self, parents: Tensor, children: Tensor, ways: Tensor) -> None:
+        """Move rows apart, through open gates, and let them shrink as far as latents can tell."""
+        import torch
+
+        both, gates = torch.cat([parents, children]), self._settings.gate
+        with torch.no_grad():
+            moves = self._rows.values["moves"]
+            moves[both] = self._moves(None)[both] + torch.cat([-ways, ways])
+            if gates is not None:
+                self._gates.values["gates"][both] = float(np.log(gates.bound))
+            if self._settings.births is not None and "log_scales" in self._groups():
+                decoder = _numpy(self._shared.values["decoder_log_scales"])
+                less = np.full(decoder.shape[1], -np.log(self._settings.births.shrink))
+                units = np.asarray(less @ np.linalg.pinv(decoder.astype(np.float64)), np.float32)
+                latents = self._rows.values["latents_log_scales"]
+                latents[both] += torch.from_numpy(units).to(latents.device)
 
     def frame(self) -> LatentFrame:
-        """What has been learned, in integers."""
-        step = self._settings.move_step * self._extent
-        way = _numpy(self._moves(None)).astype(np.float64)
+        """What has been learned, in integers; new Gaussians in the order of their parents."""
+        step, old = self._settings.move_step * self._extent, len(self._previous)
+        rows, parents = self._kept()
+        slots = _numpy(self._active[rows])
+        slots[len(slots) - len(parents) :] = old + np.arange(len(parents))
+        way = _numpy(self._moves(None)[rows]).astype(np.float64)
         moves = np.rint(way / step).astype(np.int32)
         moving = moves.any(axis=1)
-        active = _numpy(self._active)
+        latents = {}
+        for group in self._groups():
+            learned = _numpy(self._rows.values[f"latents_{group}"][rows].round())
+            latents[group] = np.zeros((old + len(parents), learned.shape[1]), np.int32)
+            latents[group][slots] = learned
         return LatentFrame(
-            latents={group: self._integers(group) for group in self._groups()},
+            latents=latents,
             decoders={g: _numpy(self._shared.values[f"decoder_{g}"]) for g in self._groups()},
-            moved=active[moving],
+            moved=slots[moving],
             moves=moves[moving],
             move_step=step,
-            parents=np.zeros(0, np.int32),
+            parents=parents,
         )
 
-    def _integers(self, group: str) -> NDArray[np.int32]:  # [N, L]
-        learned = _numpy(self._rows.values[f"latents_{group}"].round())
-        latents = np.zeros((len(self._previous), learned.shape[1]), np.int32)
-        latents[_numpy(self._active)] = learned
-        return latents
+    def _kept(self) -> tuple[Tensor, NDArray[np.int32]]:
+        """Rows of what was there before, then of new Gaussians that can be seen; their parents."""
+        import torch
+
+        active = self._active
+        is_new = active >= len(self._previous)
+        old, new = (~is_new).nonzero()[:, 0], is_new.nonzero()[:, 0]
+        if self._settings.births is not None:
+            opacities = torch.sigmoid(self.values()["opacity_logits"].detach())[active[new]]
+            new = new[opacities > self._settings.births.faint]
+        new = new[self._origin[new].argsort(stable=True)]
+        return torch.cat([old, new]), np.asarray(_numpy(self._origin[new]), np.int32)
 
 
 def _padded(change: Tensor, before: int, after: int) -> Tensor:  # [A, k, 3]

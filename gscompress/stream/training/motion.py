@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,14 +13,21 @@ from numpy.typing import NDArray
 from gscompress.cameras import Camera
 from gscompress.gaussians import Array, Gaussians
 from gscompress.pseudo_views import camera_extent
-from gscompress.render.base import Renderer, is_antialiased
-from gscompress.stages.targets import Targets, torch_device
+from gscompress.render.base import Renderer, is_antialiased, torch_device
+from gscompress.stages.targets import Targets
 from gscompress.stream.training.settings import MotionSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Motion", "find_motion", "near_cameras", "pixel_masks", "viewspace_difference"]
+__all__ = [
+    "Motion",
+    "find_motion",
+    "foreground_shares",
+    "near_cameras",
+    "pixel_masks",
+    "viewspace_difference",
+]
 
 Progress = Callable[[int, int], None]
 
@@ -30,14 +38,20 @@ class Motion:
 
     Attributes:
         difference: Viewspace gradient difference of each Gaussian; see `viewspace_difference`.
-        masks: Per view, the pixels that dynamic Gaussians cover: bool [H, W].
+        masks: Per view, the pixels that dynamic Gaussians cover, and those of the foreground: bool
+            [H, W].
         active: Gaussians that are learned, ascending; all others stay as they are: nothing moved
-            where they are, or a camera is too near to them (see `near_cameras`).
+            where they are, or a camera is too near to them (see `near_cameras`), or they are part
+            of a background that stays.
+        dynamic: Gaussians that move, or are part of the foreground: bool [N].
+        foreground: Per view, the pixels in or near given masks; None: there are none.
     """
 
     difference: Tensor  # [N]
     masks: Sequence[Tensor]
     active: Tensor  # [A]
+    dynamic: Tensor  # [N]
+    foreground: Sequence[Tensor] | None = None
 
 
 def find_motion(
@@ -47,15 +61,60 @@ def find_motion(
     renderer: Renderer,
     settings: MotionSettings,
     progress: Progress | None = None,
+    foreground: Sequence[Array] | None = None,  # per view: [H, W]
 ) -> Motion:
-    """What moved between the pictures ``before``, which ``scene`` was fitted to, and ``now``."""
+    """What moved between the pictures ``before``, which ``scene`` was fitted to, and ``now``.
+
+    Args:
+        scene: The frame before.
+        before: Its pictures.
+        now: Those of the next frame, of the same cameras.
+        renderer: Renders, and gives gradients.
+        settings: What counts as moving.
+        progress: Told how far it is.
+        foreground: What is said to move, in these pictures: above 0 where it does.
+    """
     import torch
 
     difference = viewspace_difference(scene, before, now, renderer, progress)
-    masks = pixel_masks(scene, difference, now, renderer, settings)
+    dynamic = difference > settings.dynamic
     near = torch.from_numpy(near_cameras(scene, now.cameras, settings.near))
     active = (difference > 0) & ~near.to(difference.device)
-    return Motion(difference, masks, active.nonzero()[:, 0])
+    if foreground is None:
+        masks = pixel_masks(scene, dynamic, now, renderer, settings)
+        return Motion(difference, masks, active.nonzero()[:, 0], dynamic)
+    shares = foreground_shares(scene, now.cameras, foreground, renderer)
+    belongs = torch.from_numpy(shares).to(difference.device)
+    if settings.background == 0:
+        active &= belongs > settings.belongs
+    dynamic |= belongs > 0.5
+    grown = [_grown(torch.from_numpy(mask > 0), settings) for mask in foreground]
+    grown = [mask.to(difference.device) for mask in grown]
+    moving = pixel_masks(scene, dynamic, now, renderer, settings)
+    masks = [mask | given for mask, given in zip(moving, grown, strict=True)]
+    return Motion(difference, masks, active.nonzero()[:, 0], dynamic, grown)
+
+
+def foreground_shares(
+    scene: Gaussians,
+    cameras: Sequence[Camera],
+    foreground: Sequence[Array],  # per camera: [H, W]
+    renderer: Renderer,
+) -> Array:  # [N]
+    """Which share of a Gaussian's blending weights, over all views, lies in the foreground.
+
+    The weights are the gradients of the image by a colour: of a grey scene, so that none is cut off
+    at black. A Gaussian that no view sees has a share of 0.
+    """
+    grey = scene.replace(sh=np.zeros((len(scene), 1, 3), np.float32))
+    inside, everywhere = np.zeros(len(scene)), np.zeros(len(scene))
+    for camera, mask in zip(cameras, foreground, strict=True):
+        weights = np.stack([mask > 0, mask >= 0, mask < 0], axis=2).astype(np.float32)
+        by_colour = renderer.pull_back(grey, camera, partial(_given, weights)).sh[:, 0]
+        inside += by_colour[:, 0]
+        everywhere += by_colour[:, 1]
+    shares = np.divide(inside, everywhere, out=np.zeros(len(scene)), where=everywhere > 0)
+    return shares.astype(np.float32)
 
 
 def near_cameras(scene: Gaussians, cameras: Sequence[Camera], share: float) -> NDArray[np.bool_]:
@@ -114,9 +173,13 @@ def viewspace_difference(
     return total
 
 
+def _given(weights: Array, _: Array) -> Array:
+    return weights
+
+
 def pixel_masks(
     scene: Gaussians,
-    difference: Tensor,  # [N]
+    dynamic: Tensor,  # [N]
     targets: Targets,
     renderer: Renderer,
     settings: MotionSettings,
@@ -124,16 +187,21 @@ def pixel_masks(
     """Per view, where the dynamic Gaussians alone are opaque, and some pixels around it."""
     import torch
 
-    dynamic = np.flatnonzero((difference > settings.dynamic).cpu().numpy())
-    moving = scene.select(dynamic)
+    moving = scene.select(np.flatnonzero(dynamic.cpu().numpy()))
     masks = []
     for camera in targets.cameras:
-        radius = max(1, round(settings.dilation * max(camera.width, camera.height)))
         alpha = torch.from_numpy(renderer.render(moving, camera).alpha)
-        opaque = (alpha > settings.alpha).float()[None, None]
-        grown = torch.nn.functional.max_pool2d(opaque, 2 * (radius // 2) + 1, 1, radius // 2)
-        masks.append(grown[0, 0].to(difference.device) > 0)
+        masks.append(_grown(alpha > settings.alpha, settings).to(dynamic.device))
     return masks
+
+
+def _grown(mask: Tensor, settings: MotionSettings) -> Tensor:  # bool [H, W]
+    """The pixels of a mask, and some around it."""
+    import torch
+
+    radius = max(1, round(settings.dilation * max(mask.shape)))
+    one = mask.float()[None, None]
+    return torch.nn.functional.max_pool2d(one, 2 * (radius // 2) + 1, 1, radius // 2)[0, 0] > 0
 
 
 def _tensors(scene: Gaussians, device: str) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

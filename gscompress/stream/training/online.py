@@ -20,30 +20,26 @@ from gscompress.errors import CorruptFileError, InputError
 from gscompress.files import StrPath, read_input
 from gscompress.gaussians import Gaussians
 from gscompress.io.atomic import atomic_write
-from gscompress.metrics.psnr import psnr
-from gscompress.photos import fit_camera
 from gscompress.pipeline import compress
 from gscompress.render.base import Renderer
 from gscompress.stages import checkpoint
-from gscompress.stages.targets import Targets, photo_targets
 from gscompress.stream.decoder import decode_key
+from gscompress.stream.latent import apply
 from gscompress.stream.latent_segment import LatentTrack, write_segment
 from gscompress.stream.layout import octaves_of
 from gscompress.stream.manifest import MANIFEST, MAX_SEGMENT, Group, Kind, Manifest, Segment
 from gscompress.stream.segment import Segment as LatentSegment
 from gscompress.stream.training.footage import Footage
 from gscompress.stream.training.frame import train_frame
+from gscompress.stream.training.pictures import footage_targets, foreground, photo_psnr
 from gscompress.stream.training.settings import QueenSettings
 
-__all__ = ["ClipTrainer", "FrameReport", "footage_targets", "photo_psnr"]
+__all__ = ["ClipTrainer", "FrameReport"]
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, steps done, steps in all)."""
-
-ROOM = 1 << 30
-"""Bytes of pictures that are kept per frame."""
 
 _TYPICAL_CLASS = 4.0
 """Octave of the typical Gaussian, of the range that classes tell apart."""
@@ -83,14 +79,18 @@ class ClipTrainer:
 
     Attributes:
         folder: Where the clip is written.
-        footage: The photos that are learned.
+        footage: The photos that are learned, and masks of what moves.
         renderer: Renders, and gives gradients.
         settings: How frames are learned.
-        preset: Of the key frame; its stages are left out.
+        preset: Of the key frames; its stages are left out.
         fps: Frames per second.
-        device: Where the encoder of the key frame renders.
+        device: Where the encoder of the key frames renders.
         control: Photos of held-out cameras, which only measure; None: there are none.
         progress: Told how far it is.
+        gop: Frames of a group at most: what is learned of every so many is encoded as a key frame;
+            0: there is no such limit.
+        cut: A frame whose changes take more than this share of the last key frame's bytes is
+            encoded as a key frame, too.
         reports: What came of the frames so far.
     """
 
@@ -103,6 +103,8 @@ class ClipTrainer:
     device: str = "auto"
     control: Footage | None = None
     progress: Progress | None = None
+    gop: int = 0
+    cut: float = 0.5
     reports: list[FrameReport] = dataclasses.field(default_factory=list, init=False)
 
     def run(self, scene: Gaussians, frames: int) -> Manifest:
@@ -116,39 +118,50 @@ class ClipTrainer:
             found, expected = f"{frames} frames", f"1 to {len(self.footage)}, as there are photos"
             raise InputError("frames", found=found, expected=expected)
         self._scene, self._identity = scene, self._identify(scene)
-        self._segments: list[Segment] = []
+        self._groups: list[list[Segment]] = []
         self._most = 0
         if not self._resume():
-            self._write_key()
-        for number in range(len(self._segments), frames):
+            self._write_key(scene, time.perf_counter())
+            self._write_manifest(complete=False)
+        for number in range(self._count, frames):
             self._learn(number)
             self._write_manifest(complete=False)
         return self._write_manifest(complete=True)
 
+    @property
+    def _count(self) -> int:
+        """Frames that there are."""
+        return sum(len(segments) for segments in self._groups)
+
     def _identify(self, scene: Gaussians) -> str:
         preset = self.preset if isinstance(self.preset, Config) else str(self.preset)
-        plan = (self.settings, preset, self.fps, list(self.footage.names[:1]))
+        masked, first = bool(self.footage.masks), list(self.footage.names[:1])
+        plan = (self.settings, preset, self.fps, first, self.gop, self.cut, masked)
         return checkpoint.identity(scene, plan, self.footage.cameras)
 
-    def _write_key(self) -> None:
-        started = time.perf_counter()
+    def _write_key(self, scene: Gaussians, started: float) -> None:
+        """Begin a group with a scene."""
+        number = self._count
         config = dataclasses.replace(load_config(self.preset), stages=())
         data = compress(
-            self._scene,
+            scene,
             config,
             cameras=list(self.footage.cameras),
             device=self.device,
             seed=self.settings.seed,
         ).to_bytes()
-        self._begin(data, "key frame")
-        self._add("000000.gsz", "key", data, started)
+        self._begin(data, f"key frame {number}")
+        self._add(f"{number:06d}.gsz", "key", data, started)
 
     def _begin(self, key: bytes, where: str) -> None:
+        """Go on from a key frame."""
         decoded = decode_key(key, where)
         # Octaves are relative to `visible`: with 0 they say how faint Gaussians are by themselves.
         typical = float(np.median(octaves_of(decoded, 0.0)[:, 2])) if len(decoded) else 0.0
         self._visible = _TYPICAL_CLASS - typical
         self._track = LatentTrack(decoded, self._visible)
+        self._key_bytes, self._key_count = len(key), len(decoded)
+        self._groups.append([])
 
     def _resume(self) -> bool:
         """Take up the clip in the folder; whether there is one."""
@@ -157,7 +170,7 @@ class ClipTrainer:
             return False
         manifest = Manifest.read(path)
         found = manifest.provenance.get("training")
-        if found != self._identity or len(manifest.groups) != 1:
+        if found != self._identity:
             raise InputError(
                 self.folder,
                 found="another clip",
@@ -176,7 +189,7 @@ class ClipTrainer:
             else:
                 list(self._track.advance(LatentSegment.from_bytes(data, where), where))
             self._note(segment, 0.0, 0, 0)
-        log.info("%s: %d frames are there already", self.folder, len(self._segments))
+        log.info("%s: %d frames are there already", self.folder, self._count)
         return True
 
     def _learn(self, number: int) -> None:
@@ -187,11 +200,33 @@ class ClipTrainer:
             for t in (number - 1, number)
         )
         told = None if self.progress is None else partial(self.progress, f"frame {number}")
-        frame = train_frame(previous, before, now, self.renderer, settings, told)
+        frame = train_frame(
+            previous,
+            before,
+            now,
+            self.renderer,
+            settings,
+            told,
+            foreground(self.footage, number, now.cameras),
+            self._room(),
+        )
+        if self.gop and len(self._groups[-1]) >= self.gop:
+            self._write_key(apply(previous, frame), started)
+            return
         data = write_segment(self._track, frame, number, self._visible)
+        if len(data) > self.cut * self._key_bytes:
+            log.info("frame %d takes %d bytes: a key frame", number, len(data))
+            self._write_key(self._track.scene, started)
+            return
         latents = [part.any(axis=1) for part in frame.latents.values()]
         changed = int(np.any(latents, axis=0).sum()) if latents else 0
         self._add(f"{number:06d}.gsr", "latent", data, started, len(frame.moved), changed)
+
+    def _room(self) -> int:
+        """How many may be born until the next key frame."""
+        births = self.settings.births
+        most = 0 if births is None else int(births.growth * self._key_count)
+        return max(0, most - len(self._track.scene))
 
     def _add(
         self, url: str, kind: Kind, data: bytes, started: float, moved: int = 0, changed: int = 0
@@ -199,11 +234,11 @@ class ClipTrainer:
         with atomic_write(self.folder / url) as file:
             file.write(data)
         digest = hashlib.sha256(data).hexdigest()
-        segment = Segment(url, kind, len(self._segments), 1, len(data), digest)
+        segment = Segment(url, kind, self._count, 1, len(data), digest)
         self._note(segment, time.perf_counter() - started, moved, changed)
 
     def _note(self, segment: Segment, seconds: float, moved: int, changed: int) -> None:
-        self._segments.append(segment)
+        self._groups[-1].append(segment)
         scene = self._track.scene
         self._most = max(self._most, len(scene))
         found = None
@@ -216,7 +251,7 @@ class ClipTrainer:
         self.reports.append(report)
 
     def _write_manifest(self, *, complete: bool) -> Manifest:
-        scene, count = self._scene, len(self._segments)
+        scene = self._scene
         provenance: dict[str, Any] = {
             "version": gscompress.__version__,
             "training": self._identity,
@@ -226,7 +261,7 @@ class ClipTrainer:
             fps=self.fps,
             sh_degree=scene.sh_degree,
             gaussians=self._most,
-            groups=(Group(first=0, frames=count, segments=tuple(self._segments)),),
+            groups=tuple(Group(one[0].first, len(one), tuple(one)) for one in self._groups),
             mode=scene.mode,
             color_space=scene.colour_space,
             complete=complete,
@@ -234,36 +269,3 @@ class ClipTrainer:
         )
         manifest.write(self.folder)
         return manifest
-
-
-def footage_targets(
-    footage: Footage, number: int, previous: Gaussians, renderer: Renderer, scale: float
-) -> Targets:
-    """The photos of frame ``number`` as pictures to learn, at ``scale`` of their size."""
-    views = range(len(footage.cameras))
-    photos = footage.frame(number)
-    return photo_targets(photos, views, footage.cameras, previous, renderer, scale, ROOM)
-
-
-def photo_psnr(
-    scene: Gaussians, footage: Footage, number: int, renderer: Renderer, near: float = 0.0
-) -> float:
-    """Mean PSNR over the cameras against the photos of a frame at their full size, in dB.
-
-    Args:
-        scene: The frame.
-        footage: The photos.
-        number: Of the frame.
-        renderer: Renders it.
-        near: Distance from the image plane up to which a camera sees nothing, in world units; no
-            less than the renderer's own.
-    """
-    found = []
-    for camera, path, photo in zip(
-        footage.cameras, footage.frame(number).paths, footage.frame(number), strict=True
-    ):
-        depth = scene.means @ camera.viewmat[2, :3] + camera.viewmat[2, 3]
-        seen = scene.select(depth > near) if near > 0 else scene
-        image = renderer.render(seen, fit_camera(camera, photo, path)).image
-        found.append(psnr(image, photo))
-    return float(np.mean(found))

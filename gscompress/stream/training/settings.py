@@ -11,7 +11,13 @@ from gscompress.errors import InputError
 from gscompress.stages.finetune import Rates
 from gscompress.stream.latent import LATENT_GROUPS
 
-__all__ = ["GateSettings", "LatentSettings", "MotionSettings", "QueenSettings"]
+__all__ = [
+    "BirthSettings",
+    "GateSettings",
+    "LatentSettings",
+    "MotionSettings",
+    "QueenSettings",
+]
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,10 @@ class MotionSettings:
             which lets what stands still go astray.
         still: A Gaussian up to this keeps its place.
         near: One nearer to a camera than this share of the cameras' extent stays as it is.
+        background: Where there are masks: how much of what changes outside of them is learned, from
+            0 (what is there stays as it is) to 1.
+        belongs: Where there are masks and the background stays: a Gaussian of which no more than
+            this share is seen in them stays as well.
     """
 
     dynamic: float = 1e-3
@@ -92,6 +102,52 @@ class MotionSettings:
     masked: float = 0.3
     still: float = 3e-5
     near: float = 0.05
+    background: float = 0.0
+    belongs: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.background <= 1:
+            raise InputError(
+                "MotionSettings", "background", found=self.background, expected="0 to 1"
+            )
+
+
+@dataclass(frozen=True)
+class BirthSettings:
+    """Births where something moves: 3DGS (Kerbl et al. 2023), section 5.2, in dynamic regions only.
+
+    A Gaussian whose projection is drawn strongly, on average over the views that see it, gets a
+    child: a copy of itself where it is small; where it is large both move apart, and shrink.
+
+    Attributes:
+        share: New Gaussians of a frame are at most this share of those before.
+        growth: A frame has at most this many times the Gaussians of its key frame.
+        threshold: Mean length of the viewspace gradient from which on one is born; per unit of the
+            image's half sides, as QUEEN has it.
+        every: Births come after every so many rounds of all views.
+        until: Share of the steps after which nobody is born. QUEEN has 0.8; by then our rates are
+            so low that parents do not find back to where they should be.
+        small: Up to this share of the cameras' extent a Gaussian is small.
+        shrink: What sizes of those that move apart are divided by.
+        faint: A new one that is no more opaque than this in the end is left out.
+    """
+
+    share: float = 0.01
+    growth: float = 1.25
+    threshold: float = 1.25e-3
+    every: int = 2
+    until: float = 0.5
+    small: float = 0.01
+    shrink: float = 1.6
+    faint: float = 0.005
+
+    def __post_init__(self) -> None:
+        if not (0 < self.share <= 1 and self.growth >= 1 and self.shrink >= 1 and self.every >= 1):
+            raise InputError(
+                "BirthSettings",
+                found=self,
+                expected="a share above 0 and up to 1; growth, shrink and every of 1 or more",
+            )
 
 
 def _default_rates() -> Rates:
@@ -117,6 +173,7 @@ class QueenSettings:
         latents: By group; a group that is left out stays as it is.
         gate: Of the positions; None: every Gaussian may move.
         motion: What counts as moving.
+        births: Of new Gaussians; None: nobody is born.
         rates: Learning rates of the attributes; latents move at rates that change their attribute
             about as fast.
         sparsity: Weight of the mean over the Gaussians of the sum of |l| in the loss; a latent that
@@ -136,6 +193,7 @@ class QueenSettings:
     latents: Mapping[str, LatentSettings] = field(default_factory=_default_latents)
     gate: GateSettings | None = field(default_factory=GateSettings)
     motion: MotionSettings = field(default_factory=MotionSettings)
+    births: BirthSettings | None = None
     rates: Rates = field(default_factory=_default_rates)
     sparsity: float = 1e-3
     decoder_rate: float = 0.01

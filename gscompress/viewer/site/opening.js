@@ -1,5 +1,7 @@
 // A file to a scene, in a worker of its own.
 
+import { Download } from "./download.js";
+
 // source: {bytes} or {url}. Calls `onLevel` with each part of the scene, as open_worker.js tells it;
 // done when all is there. The error's text says what is wrong with the file.
 export async function openInWorker(source, onLevel) {
@@ -29,32 +31,31 @@ export async function openInWorker(source, onLevel) {
 // Hands a file's bytes to a worker, at once or as they are fetched.
 class Feeder {
   static async fetching(url) {
-    const answer = await fetch(url);
-    if (!answer.ok) throw new Error((await answer.text()) || answer.statusText);
-    const size = Number(answer.headers.get("Content-Length"));
-    const encoded = answer.headers.get("Content-Encoding"); // then the length is of other bytes
-    if (size > 0 && !encoded) return new Feeder(size, answer.body.getReader());
-    const bytes = new Uint8Array(await answer.arrayBuffer());
-    return new Feeder(bytes.length, new Response(bytes).body.getReader());
+    const download = new Download(url);
+    const size = await download.open();
+    if (size !== null) return new Feeder(size, download);
+    const bytes = await download.bytes(); // how many there are shows at the end
+    const chunks = async function* () { yield bytes; };
+    return new Feeder(bytes.length, { chunks, cancel() {} });
   }
 
-  constructor(size, reader = null) {
+  constructor(size, download = null) {
     this.size = size;
-    this.reader = reader;
+    this.download = download;
   }
 
   async feed(worker, bytes) {
     worker.postMessage({ size: this.size });
     if (bytes) worker.postMessage({ chunk: bytes }, [bytes.buffer]);
-    while (this.reader) {
-      const { done, value } = await this.reader.read();
-      if (done) break;
-      worker.postMessage({ chunk: value }, [value.buffer]);
+    if (this.download) {
+      for await (const chunk of this.download.chunks()) {
+        worker.postMessage({ chunk }, [chunk.buffer]);
+      }
     }
     worker.postMessage({ end: true });
   }
 
   cancel() {
-    this.reader?.cancel().catch(() => {});
+    this.download?.cancel();
   }
 }

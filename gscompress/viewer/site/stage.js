@@ -126,12 +126,28 @@ export class Stage {
     return total > 0 ? (1000 * this.times.length) / total : 0;
   }
 
-  // Sort for the camera of now and draw; resolves once that, or something later, is drawn.
-  redraw() {
+  // Sort for the camera of now and draw; resolves once that, or something later, is drawn. change:
+  // what is to be done to a scene before; never between the sorting and the drawing of another
+  // redraw, which would show the new Gaussians in the order of the old ones.
+  redraw(change = () => {}) {
     ++this.serial;
-    const drawn = new Promise((resolve) => { this.waiting.push(resolve); });
+    const drawn = new Promise((resolve, reject) => {
+      this.waiting.push({ change, resolve, reject });
+    });
     this.pending ??= this.#loop();
     return drawn;
+  }
+
+  // Until what is on the screen is what there is to be drawn, all of it: sorted, drawn, done by the
+  // graphics card, and part of the page.
+  async settled() {
+    for (let serial = -1; serial !== this.serial; ) {
+      ({ serial } = this);
+      await this.pending;
+      await this.renderer.finished();
+      // The picture of the canvas is taken over when the first of these is over.
+      for (let k = 0; k < 2; ++k) await new Promise(requestAnimationFrame);
+    }
   }
 
   // While there are changes: one frame after the other, each sorted for its own camera.
@@ -139,7 +155,7 @@ export class Stage {
     for (let done = -1; done !== this.serial; ) {
       done = this.serial;
       const begun = performance.now();
-      const waiting = this.waiting.splice(0);
+      const waiting = this.waiting.splice(0).filter(makeChange);
       const scale = window.devicePixelRatio || 1;
       const width = Math.max(1, Math.round(this.canvas.clientWidth * scale));
       const height = Math.max(1, Math.round(this.canvas.clientHeight * scale));
@@ -152,7 +168,7 @@ export class Stage {
       this.times.push(performance.now() - begun);
       if (this.times.length > FRAMES) this.times.shift();
       this.onFrame();
-      for (const resolve of waiting) resolve();
+      for (const { resolve } of waiting) resolve();
     }
     this.pending = null;
   }
@@ -190,6 +206,16 @@ export class Stage {
   #fit() {
     return Math.min(
       this.canvas.clientWidth / this.lens.width, this.canvas.clientHeight / this.lens.height);
+  }
+}
+
+function makeChange({ change, reject }) {
+  try {
+    change();
+    return true;
+  } catch (error) { // of the graphics card
+    reject(error);
+    return false;
   }
 }
 

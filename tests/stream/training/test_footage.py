@@ -11,7 +11,8 @@ import pytest
 
 from gscompress.cameras import Camera
 from gscompress.errors import InputError
-from gscompress.stream.training.footage import find_footage
+from gscompress.stream.training.footage import find_footage, with_masks
+from gscompress.stream.training.pictures import foreground
 from tests.render.scenes import make_camera
 
 
@@ -55,3 +56,45 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     fill(tmp_path, "a", "1.jpg")
     with pytest.raises(InputError, match="two photos 1"):
         find_footage(named("a"), tmp_path)
+
+
+def test_masks_are_of_the_same_frames(tmp_path: Path) -> None:
+    photos, masks = tmp_path / "photos", tmp_path / "masks"
+    for folder, ending in ((photos, "png"), (masks, "png")):
+        folder.mkdir()
+        for camera in ("a", "b"):
+            fill(folder, camera, *(f"{k}.{ending}" for k in range(3)))
+    footage = find_footage(named("a", "b"), photos)
+    assert footage.mask(0) is None
+    fill(masks, "a", "3.png")  # more than there are photos of
+    found = with_masks(footage, masks).mask(1)
+    assert found is not None
+    assert [path.relative_to(masks).as_posix() for path in found.paths] == ["a/1.png", "b/1.png"]
+    (masks / "b" / "2.png").unlink()
+    with pytest.raises(InputError, match="no mask '2'"):
+        with_masks(footage, masks)
+    with pytest.raises(InputError, match="no such folder"):
+        with_masks(footage, tmp_path / "nowhere")
+
+
+def test_the_foreground_is_what_is_in_the_mask_of_now_or_before(tmp_path: Path) -> None:
+    """At the size that is learned: a pixel counts if any part of it does."""
+    camera = replace(make_camera(8, 6), name="a")
+    for folder in ("photos", "masks"):
+        (tmp_path / folder / "a").mkdir(parents=True)
+    for frame in range(2):
+        iio.imwrite(tmp_path / "photos" / "a" / f"{frame}.png", np.zeros((6, 8, 3), np.uint8))
+        mask = np.zeros((6, 8), np.uint8)
+        mask[2 * frame, 4 * frame] = 255
+        mask[5, 7] = 100  # below a half: black
+        iio.imwrite(tmp_path / "masks" / "a" / f"{frame}.png", mask)
+    footage = find_footage([camera], tmp_path / "photos")
+    small = camera.resized(4, 3)
+    assert foreground(footage, 1, [small]) is None
+    found = foreground(with_masks(footage, tmp_path / "masks"), 1, [small])
+    assert found is not None
+    assert found[0].shape == (3, 4)
+    assert np.argwhere(found[0] > 0).tolist() == [[0, 0], [1, 2]]
+    iio.imwrite(tmp_path / "masks" / "a" / "1.png", np.zeros((6, 20), np.uint8))
+    with pytest.raises(InputError, match="proportions"):
+        foreground(with_masks(footage, tmp_path / "masks"), 1, [small])

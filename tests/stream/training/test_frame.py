@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -113,6 +114,34 @@ def test_the_same_seed_gives_the_same_bits_with_any_threads(
     first = learn(scene, moved, cameras[:4], settings)
     assert same(first, learn(scene, moved, cameras[:4], settings, CpuRenderer(threads=1)))
     assert not same(first, learn(scene, moved, cameras[:4], settings.replace(seed=1)))
+
+
+def test_outside_of_the_masks_nothing_changes(
+    scene: Gaussians, moved: Gaussians, cameras: list[Camera]
+) -> None:
+    """The ball has become brighter as well: that is not learned, or as far as one wants it to."""
+    sh = moved.sh.copy()
+    sh[:-BLOB, 0] += np.float32(0.2)
+    target, ball = moved.replace(sh=sh), np.arange(len(scene) - BLOB)
+    before, now = (render_targets(s, cameras, RENDERER, 1.0, 1 << 30) for s in (scene, target))
+    masks = []
+    for camera in cameras:
+        alphas = [
+            RENDERER.render(s.select(ball.max() + 1 + np.arange(BLOB)), camera).alpha
+            for s in (scene, moved)
+        ]
+        masks.append((np.maximum(*alphas) > 0.3).astype(np.float32))
+    images = [RENDERER.render(s.select(ball), cameras[0]).image for s in (scene, target)]
+    shares = []
+    for background in (0.0, 0.5):
+        motion = dataclasses.replace(QUICK.motion, background=background, dilation=0.01)
+        settings = QUICK.replace(steps=84, motion=motion, sparsity=0.0)
+        found = apply(scene, train_frame(scene, before, now, RENDERER, settings, foreground=masks))
+        change = RENDERER.render(found.select(ball), cameras[0]).image - images[0]
+        shares.append(float(change.mean()) / float((images[1] - images[0]).mean()))
+        assert mean_psnr(found, target, cameras) > mean_psnr(scene, target, cameras) + 0.5
+    assert abs(shares[0]) < 0.15
+    assert 0.35 < shares[1] < 0.65
 
 
 def test_no_gates_and_no_latents(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch")
 
 from gscompress.cameras import Camera  # noqa: E402
+from gscompress.errors import InputError  # noqa: E402
 from gscompress.gaussians import Gaussians  # noqa: E402
 from gscompress.render import get_renderer  # noqa: E402
 from gscompress.stages.targets import Targets, render_targets  # noqa: E402
 from gscompress.stream.training.motion import (  # noqa: E402
     find_motion,
+    foreground_shares,
     near_cameras,
     viewspace_difference,
 )
@@ -85,3 +88,57 @@ def test_gaussians_at_a_camera_stay(scene: Gaussians, cameras: list[Camera]) -> 
     near = near_cameras(scene.replace(means=means), cameras, 0.05)
     assert np.flatnonzero(near).tolist() == [7]
     assert not near_cameras(scene.replace(means=means), cameras, 0.02).any()
+
+
+def foreground_of(scene: Gaussians, cameras: Sequence[Camera]) -> list[np.ndarray]:
+    """Where the blob is the brightest."""
+    found = []
+    for camera in cameras:
+        red = RENDERER.render(scene, camera).image
+        found.append((red[..., 0] > red[..., 1:].max(axis=2) + 0.3).astype(np.float32))
+    return found
+
+
+def test_what_belongs_to_the_foreground(scene: Gaussians, cameras: list[Camera]) -> None:
+    """A Gaussian's blending weights in the mask: those of the twin that renders it alone."""
+    chosen = cameras[:4]
+    masks = foreground_of(scene, chosen)
+    shares = foreground_shares(scene, chosen, masks, RENDERER)
+    assert shares[-BLOB:].mean() > 0.8
+    assert shares[:-BLOB].mean() < 0.1
+    for row in (0, len(scene) - 1):  # w is what is lost where it is black and all else is white
+        white = np.zeros_like(scene.sh)
+        white[:, 0] = 0.5 / 0.28209479177387814
+        black = white.copy()
+        black[row, 0] *= -1
+        sums = np.zeros(2)
+        for camera, mask in zip(chosen, masks, strict=True):
+            images = [RENDERER.render(scene.replace(sh=sh), camera).image for sh in (white, black)]
+            weight = (images[0] - images[1])[..., 0]
+            sums += [float((weight * mask).sum()), float(weight.sum())]
+        assert shares[row] == pytest.approx(sums[0] / sums[1], abs=2e-3)
+
+
+def test_masks_say_what_moves(scene: Gaussians, moved: Gaussians, cameras: list[Camera]) -> None:
+    chosen = cameras[::2]
+    before, now = pictures(scene, chosen), pictures(moved, chosen)
+    pairs = (foreground_of(s, chosen) for s in (scene, moved))
+    masks = [np.maximum(*pair) for pair in zip(*pairs, strict=True)]
+    settings = MotionSettings()
+    motion = find_motion(scene, before, now, RENDERER, settings, foreground=masks)
+    free = find_motion(scene, before, now, RENDERER, settings)
+    assert motion.foreground is not None
+    for mask, grown, given in zip(motion.masks, motion.foreground, masks, strict=True):
+        assert bool(grown[torch.from_numpy(given > 0)].all())
+        assert float(grown.float().mean()) > float(np.mean(given))
+        assert bool(mask[grown].all())
+    # All of the blob is dynamic, and little of the ball is learned.
+    assert bool(motion.dynamic[-BLOB:].all())
+    ball = len(scene) - BLOB
+    assert int((motion.active < ball).sum()) < 0.5 * int((free.active < ball).sum())
+    assert int((motion.active >= ball).sum()) == int((free.active >= ball).sum())
+    half = dataclasses.replace(settings, background=0.5)
+    some = find_motion(scene, before, now, RENDERER, half, foreground=masks)
+    assert torch.equal(some.active, free.active)
+    with pytest.raises(InputError, match="background"):
+        MotionSettings(background=1.5)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import imageio.v3 as iio
@@ -17,7 +18,7 @@ pytest.importorskip("torch", reason="training needs torch")
 from gscompress.cameras import Camera
 from gscompress.cli import stream_train
 from gscompress.cli.session import Session
-from gscompress.errors import CorruptFileError, InputError
+from gscompress.errors import CorruptFileError, InputError, UsageError
 from gscompress.gaussians import ATTRIBUTES, Gaussians
 from gscompress.io import save
 from gscompress.render import get_renderer
@@ -25,10 +26,11 @@ from gscompress.stream.clip import Clip
 from gscompress.stream.decoder import GroupDecoder, decode_key
 from gscompress.stream.latent_segment import LatentTrack
 from gscompress.stream.manifest import Manifest
+from gscompress.stream.receiver import Receiver
 from gscompress.stream.segment import Segment
 from gscompress.stream.training.footage import find_footage
 from gscompress.stream.training.online import ClipTrainer
-from gscompress.stream.training.settings import QueenSettings
+from gscompress.stream.training.settings import BirthSettings, QueenSettings
 from tests.stream.training.conftest import BLOB
 
 RENDERER = get_renderer("cpu")
@@ -55,13 +57,21 @@ def photos(
 
 
 def trainer(
-    folder: Path, photos: Path, cameras: list[Camera], settings: QueenSettings = QUICK
+    folder: Path,
+    photos: Path,
+    cameras: list[Camera],
+    settings: QueenSettings = QUICK,
+    **options: Any,
 ) -> ClipTrainer:
     folder.mkdir(exist_ok=True)
     named = [replace(camera, name=str(i)) for i, camera in enumerate(cameras)]
     train = find_footage([camera for i, camera in enumerate(named) if i % 3], photos)
     control = find_footage(named[::3], photos)
-    return ClipTrainer(folder, train, RENDERER, settings, "fast", control=control)
+    return ClipTrainer(folder, train, RENDERER, settings, "fast", control=control, **options)
+
+
+def same(one: Gaussians, other: Gaussians) -> bool:
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ATTRIBUTES)
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -89,7 +99,7 @@ def test_a_clip_follows_the_blob(clip: tuple[Path, ClipTrainer], scene: Gaussian
     assert [r.bytes for r in made.reports] == [s.bytes for s in manifest.segments()]
     assert made.reports[1].moved > 5
     still = made._track.scene.replace(means=decode_key((folder / "000000.gsz").read_bytes()).means)
-    from gscompress.stream.training.online import photo_psnr
+    from gscompress.stream.training.pictures import photo_psnr
 
     assert made.control is not None
     last = made.reports[-1].psnr
@@ -148,6 +158,56 @@ def test_going_on_gives_the_same_bytes(
     assert (part / "000001.gsr").stat().st_mtime_ns == written
     assert files(part) == files(whole)
     assert [r.psnr for r in again.reports] == [r.psnr for r in made.reports]
+
+
+def test_key_frames_every_so_often(
+    tmp_path: Path, scene: Gaussians, photos: Path, cameras: list[Camera]
+) -> None:
+    """The second group decodes by itself, is where learning goes on, and may be gone on with."""
+    settings = QUICK.replace(births=BirthSettings(share=0.05, threshold=1e-5, every=1))
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    made = trainer(whole, photos, cameras, settings, gop=2)
+    manifest = made.run(scene, FRAMES)
+    assert [(group.first, group.frames) for group in manifest.groups] == [(0, 2), (2, 1)]
+    assert [one.kind for one in manifest.segments()] == ["key", "latent", "key"]
+    assert [one.url for one in manifest.segments()][2] == "000002.gsz"
+    with Clip.open(whole) as opened:
+        frames = list(opened.frames())
+        assert same(opened.frame(2), decode_key((whole / "000002.gsz").read_bytes()))
+    assert same(frames[2], made._track.scene)
+    assert manifest.gaussians == max(map(len, frames))
+    with Receiver(whole, first=2) as receiver:
+        ((number, frame),) = receiver
+    assert number == 2
+    assert same(frame, frames[2])
+    for count in (2, FRAMES):
+        trainer(part, photos, cameras, settings, gop=2).run(scene, count)
+    assert files(part) == files(whole)
+    once = int(1.05 * len(scene))
+    assert [len(frame) for frame in frames] == [len(scene), once, int(1.05 * once)]
+    with pytest.raises(InputError, match="another clip"):
+        trainer(whole, photos, cameras, settings, gop=3).run(scene, FRAMES)
+
+
+def test_where_changes_are_not_worth_it_there_is_a_key_frame(
+    tmp_path: Path, scene: Gaussians, photos: Path, cameras: list[Camera]
+) -> None:
+    settings = QUICK.replace(steps=8)
+    manifest = trainer(tmp_path / "cut", photos, cameras, settings, cut=0.0).run(scene, FRAMES)
+    assert [one.kind for one in manifest.segments()] == ["key"] * FRAMES
+    with Clip.open(tmp_path / "cut") as opened:
+        assert [len(frame) for frame in opened.frames()] == [len(scene)] * FRAMES
+
+
+def test_births_end_where_the_key_frame_says(
+    tmp_path: Path, scene: Gaussians, photos: Path, cameras: list[Camera]
+) -> None:
+    births = BirthSettings(share=0.05, growth=1.06, threshold=1e-5, every=1)
+    settings = QUICK.replace(births=births)
+    made = trainer(tmp_path / "clip", photos, cameras, settings)
+    made.run(scene, FRAMES)
+    counts = [report.gaussians for report in made.reports]
+    assert counts == [len(scene), int(1.05 * len(scene)), int(1.06 * len(scene))]
 
 
 def test_another_clip_or_a_damaged_one_is_refused(
@@ -210,6 +270,28 @@ def test_the_command(
     assert isinstance(first["photo_psnr"], float)
     assert Manifest.read(tmp_path / "clip").complete
     assert run()["bytes"] == first["bytes"]
+    assert first["key_frames"] == [0]
+    # White masks and all of the background: as without them.
+    masks = tmp_path / "masks"
+    for camera in range(len(cameras)):
+        (masks / str(camera)).mkdir(parents=True)
+        for frame in range(FRAMES):
+            iio.imwrite(masks / str(camera) / f"{frame:03d}.png", np.full((8, 32), 255, np.uint8))
+    arguments[arguments.index("-o") + 1] = str(tmp_path / "other")
+    with pytest.raises(UsageError, match="--masks"):
+        command.main([*arguments, "--background", "0"], standalone_mode=False, obj=Session())
+    more = ["--masks", masks, "--background", "1", "--gop", "1", "--births", "0.5"]
+    arguments += map(str, more)
+    with pytest.raises(InputError, match="proportions"):
+        run()
+    for path in masks.rglob("*.png"):
+        iio.imwrite(path, np.full((cameras[0].height, cameras[0].width), 255, np.uint8))
+    other = run()
+    assert other["key_frames"] == [0, 1]
+    settings = Manifest.read(tmp_path / "other").provenance["settings"]
+    assert settings["motion"]["background"] == 1
+    assert settings["births"]["share"] == 0.5
+    arguments[arguments.index("-o") + 1] = str(tmp_path / "clip")
     (tmp_path / "clip" / "manifest.json").unlink()
     with pytest.raises(InputError, match="no clip"):
         command.main(arguments, standalone_mode=False, obj=Session())

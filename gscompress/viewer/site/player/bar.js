@@ -37,7 +37,7 @@ export class Bar {
 
   // Of the frame on the stage.
   lines() {
-    const { manifest, shown, ahead } = this.player;
+    const { manifest, shown, ahead, network } = this.player;
     if (!shown) return [];
     return [
       `frame ${shown.number + 1} of ${manifest.frames}, ${manifest.fps} per second`,
@@ -45,6 +45,8 @@ export class Bar {
         `${manifest.bytes.toLocaleString("en")}`,
       `${shown.gaussians.toLocaleString("en")} Gaussians, degree ${manifest.sh_degree}`,
       `decoded in ${shown.milliseconds.toFixed(0)} ms, ${ahead.length} frames ahead`,
+      ...(network.retries > 0
+        ? [`${network.retries} downloads broke, ${network.resumed} went on where they were`] : []),
     ];
   }
 

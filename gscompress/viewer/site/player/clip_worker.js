@@ -4,18 +4,18 @@
 // {taken}, the bytes of each frame that was shown, and {loops}. Answers, each with the serial of the
 // last seek: the frames that reader.js gives, with the place where they come in what is played,
 // rounds counted; {ended} at the end; {failure} if something of ours went wrong. Also {manifest}
-// when that has grown.
+// when that has grown, and {network: {retries, resumed}} when downloads broke.
 
+import { Download } from "../download.js";
 import { Pool } from "../gsz/pool.js";
 import { readManifest } from "../stream/manifest.js";
 import { widthsOf } from "../stream/slots.js";
-import { ClipReader, FetchError } from "./reader.js";
+import { ClipReader } from "./reader.js";
 
 const MOST_AHEAD = 30; // frames
 const MOST_BYTES = 1 << 27; // of frames ahead; one may be larger
 const MOST_WORKERS = 4;
-const MOST_TOLD = 300; // characters of what a server says
-
+const network = { retries: 0, resumed: 0 };
 const state = { serial: 0, loops: false, frames: 0, bytes: 0, reader: null, wake: () => {} };
 const breaths = new MessageChannel();
 const breathing = [];
@@ -38,7 +38,7 @@ self.onmessage = ({ data }) => {
 
 function open({ manifest, base }) {
   const pool = new Pool(Math.min(MOST_WORKERS, navigator.hardwareConcurrency || 1));
-  const fetchFile = (url) => get(new URL(url, base));
+  const fetchFile = (url, wanted) => get(new URL(url, base), wanted);
   const refresh = async () => {
     const now = readManifest(await fetchFile("manifest.json"));
     self.postMessage({ manifest: now });
@@ -47,13 +47,13 @@ function open({ manifest, base }) {
   state.reader = new ClipReader(manifest, { fetchFile, refresh, session: () => pool.session() });
 }
 
-async function get(url) {
+async function get(url, { size = null, again = false } = {}) {
+  const before = network.retries;
   try {
-    const answer = await fetch(url);
-    if (answer.ok) return new Uint8Array(await answer.arrayBuffer());
-    throw new FetchError((await answer.text()).slice(0, MOST_TOLD) || answer.statusText);
-  } catch (error) {
-    throw error instanceof FetchError ? error : new FetchError(error.message);
+    const cache = again ? "reload" : "default";
+    return await new Download(url, { size, cache, counts: network }).bytes();
+  } finally {
+    if (network.retries > before) self.postMessage({ network });
   }
 }
 

@@ -15,8 +15,17 @@ export class Mirror {
     this.stale = {}; // by attribute: blocks that are not on the card yet
   }
 
+  // Frames one after the other, of which the last is to be drawn.
+  take(frames) {
+    for (const { scene, slots, part } of frames) {
+      if (scene) this.#replace(scene);
+      else this.#change(slots, part);
+    }
+    this.#flush();
+  }
+
   // All slots of a scene.
-  replace(scene) {
+  #replace(scene) {
     this.count = scene.count;
     if (scene.count > this.room) return this.#move(scene);
     this.#each((name, width) => {
@@ -27,7 +36,7 @@ export class Mirror {
   }
 
   // The slots that changed; those behind the last one so far are appended.
-  change(slots, part) {
+  #change(slots, part) {
     const last = slots.reduce((most, slot) => Math.max(most, slot), -1);
     if (last >= this.room) this.#move({ ...this.scene, count: this.count }, last + 1);
     this.#each((name, width) => this.#write(name, width, slots, part[name]));
@@ -41,7 +50,7 @@ export class Mirror {
   }
 
   // Put what is stale on the card.
-  flush() {
+  #flush() {
     this.#each((name, width) => {
       const stale = this.stale[name];
       for (let block = stale.indexOf(1); block >= 0; block = stale.indexOf(1, block)) {

@@ -1,5 +1,6 @@
 // Plays a clip on the stage: the clock, and what has been decoded for it ahead of time.
 
+import { Download } from "../download.js";
 import { readManifest } from "../stream/manifest.js";
 import { Mirror } from "./mirror.js";
 
@@ -25,7 +26,9 @@ export class Player {
     this.drawn = 0; // frames that were shown
     this.errors = [];
     this.busy = false;
-    this.settled = []; // who waits for what was sought
+    this.waiting = []; // who waits for what was sought
+    this.idle = Promise.resolve(); // when nothing is being shown any more
+    this.network = { retries: 0, resumed: 0 }; // of the segments' downloads
   }
 
   get frames() {
@@ -39,9 +42,7 @@ export class Player {
 
   // Fetch the manifest of a clip, and show its first frame. Throws what is wrong.
   async open(url) {
-    const answer = await fetch(url);
-    if (!answer.ok) throw new Error((await answer.text()) || answer.statusText);
-    this.manifest = readManifest(new Uint8Array(await answer.arrayBuffer()));
+    this.manifest = readManifest(await new Download(url).bytes());
     if (this.frames === 0) throw new Error("The clip has no frames yet.");
     this.worker = new Worker(new URL("./clip_worker.js", import.meta.url), { type: "module" });
     this.worker.onmessage = ({ data }) => this.#receive(data);
@@ -58,6 +59,16 @@ export class Player {
     this.onError("");
     this.worker.postMessage({ seek: frame, serial: ++this.serial });
     return this.#settle();
+  }
+
+  // Until the frame `number` is what is on the screen, all of it, and nothing else is on its way;
+  // while it plays, until it does no longer. Gives its number.
+  async settled() {
+    do {
+      await this.idle;
+      await this.stage.settled();
+    } while (this.busy || this.wanted || this.playing);
+    return this.number;
   }
 
   // Show the frame so many further.
@@ -103,7 +114,7 @@ export class Player {
   }
 
   #settle() {
-    const settled = new Promise((resolve) => { this.settled.push(resolve); });
+    const settled = new Promise((resolve) => { this.waiting.push(resolve); });
     this.wanted = true;
     this.#run();
     return settled;
@@ -111,6 +122,7 @@ export class Player {
 
   #receive(message) {
     if (message.manifest) this.#grow(message.manifest);
+    else if (message.network) this.#count(message.network);
     else if (message.serial !== this.serial) return;
     else if (message.failure) this.#fail(message.failure);
     else if (message.ended) this.ended = true;
@@ -121,6 +133,11 @@ export class Player {
 
   #grow(manifest) {
     this.manifest = manifest;
+    this.onChange();
+  }
+
+  #count(network) {
+    this.network = network;
     this.onChange();
   }
 
@@ -146,8 +163,11 @@ export class Player {
   }
 
   // Show frames as they are due; one such loop at a time.
-  async #run() {
-    if (this.busy) return;
+  #run() {
+    if (!this.busy) this.idle = this.#showAll();
+  }
+
+  async #showAll() {
     this.busy = true;
     try {
       while ((this.wanted || this.playing) && (await this.#advance()));
@@ -174,11 +194,11 @@ export class Player {
   async #showWanted() {
     while (this.ahead[0]?.error) this.#lose(this.ahead.shift());
     if (this.ahead.length === 0 && !this.ended) return false;
-    const settled = this.settled.splice(0);
+    const waiting = this.waiting.splice(0);
     this.wanted = false;
     if (this.ahead.length > 0) await this.#show([this.ahead.shift()]);
     this.#setClock();
-    for (const resolve of settled) resolve();
+    for (const resolve of waiting) resolve();
     return true;
   }
 
@@ -193,23 +213,18 @@ export class Player {
 
   // Take frames, and draw the last of them.
   async #show(frames) {
+    const taken = [];
     for (const frame of frames) {
-      if (frame.error) {
-        this.#lose(frame);
-        continue;
-      }
-      if (frame.scene) this.mirror.replace(frame.scene);
-      else this.mirror.change(frame.slots, frame.part);
-      this.worker.postMessage({ taken: frame.size });
+      if (frame.error) this.#lose(frame);
+      else taken.push(frame);
     }
-    const last = frames.findLast(({ error }) => !error);
-    if (!last) return;
-    const { scene, part, slots, ...facts } = last;
-    this.mirror.flush();
+    if (taken.length === 0) return;
+    for (const { size } of taken) this.worker.postMessage({ taken: size });
+    await this.stage.redraw(() => this.mirror.take(taken));
+    const { scene, part, slots, ...facts } = taken.at(-1);
     this.shown = facts;
     ++this.drawn;
     this.onChange();
-    await this.stage.redraw();
     await this.stage.renderer.finished(); // or a slow card would fall behind more and more
   }
 }

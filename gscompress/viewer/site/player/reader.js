@@ -1,5 +1,6 @@
 // The frames of a clip one after the other, from any one on, as changes of what was before.
 
+import { FetchError } from "../download.js";
 import { GszError } from "../gsz/errors.js";
 import { decodeGsz } from "../gsz/scene.js";
 import { GroupDecoder, KeyFrame } from "../stream/group.js";
@@ -10,12 +11,10 @@ import { selected, widthsOf } from "../stream/slots.js";
 const UNSEEN = -80; // opacity logit of what is in empty slots
 const POLL = 1000; // ms between looks for more of a clip that is still being encoded
 
-// A file that does not arrive.
-export class FetchError extends Error {}
-
 export class ClipReader {
-  // fetchFile: gives the bytes of a file by its url, or throws FetchError; refresh: gives the
-  // manifest as it is now; session: as Pool has it.
+  // fetchFile: gives the bytes of a file by its url, or throws FetchError; told {size}, and {again}
+  // where those that came are not the right ones; refresh: gives the manifest as it is now; session:
+  // as Pool has it.
   constructor(manifest, { fetchFile, refresh, session }) {
     Object.assign(this, { manifest, fetchFile, refresh, session });
     this.files = new Map(); // what was asked for ahead, by url
@@ -127,25 +126,34 @@ export class ClipReader {
     return { frame, milliseconds: performance.now() - started };
   }
 
-  // The bytes of a segment, checked.
+  // The bytes of a segment, checked; fetched once more if they are not the right ones.
   async #file(segment) {
     this.#ask(segment);
     const asked = this.files.get(segment.url);
     this.files.delete(segment.url);
-    const bytes = await asked;
-    if (bytes.length !== segment.bytes) throw new GszError("length", bytes.length, segment.bytes);
-    const digest = await sha256(bytes);
-    if (digest !== segment.sha256) throw new GszError("sha256", digest, segment.sha256);
-    return bytes;
+    try {
+      return await checked(segment, await asked);
+    } catch (error) {
+      if (!(error instanceof GszError)) throw error;
+      const { url, bytes: size } = segment;
+      return checked(segment, await this.fetchFile(url, { size, again: true }));
+    }
   }
 
   // Begin to fetch a segment.
   #ask(segment) {
     if (segment === undefined || this.files.has(segment.url)) return;
-    const asked = this.fetchFile(segment.url);
+    const asked = this.fetchFile(segment.url, { size: segment.bytes, again: false });
     asked.catch(() => {}); // told when the file is wanted
     this.files.set(segment.url, asked);
   }
+}
+
+async function checked(segment, bytes) {
+  if (bytes.length !== segment.bytes) throw new GszError("length", bytes.length, segment.bytes);
+  const digest = await sha256(bytes);
+  if (digest !== segment.sha256) throw new GszError("sha256", digest, segment.sha256);
+  return bytes;
 }
 
 // Decodes a segment frame by frame: {changed, dead, bytes, milliseconds}.

@@ -3,10 +3,12 @@
 import { GszError } from "../gsz/errors.js";
 import { LatentTrack } from "./latent.js";
 import { classesOf, gridOf, layoutOf, mortonOrder, referencesOf, sameSteps } from "./layout.js";
+import { Path } from "./path.js";
 import { readSegment, readTurnover } from "./segment.js";
-import { Slots, rowsOf, selected } from "./slots.js";
+import { FRACTION, Slots, rowsOf, selected } from "./slots.js";
 import { TemporalCoder } from "./temporal.js";
-import { MAX_LENGTH, SCALE_BITS, basis } from "./transform.js";
+import { MAX_LENGTH } from "./transform.js";
+import { WordCoder, readWords } from "./words.js";
 
 const MAX_SLOTS = 1 << 28;
 const NOTHING = new Int32Array(0);
@@ -66,6 +68,7 @@ export class GroupDecoder {
 class Track {
   constructor(key, steps) {
     this.slots = new Slots(key.scene, steps);
+    this.words = null; // of the last run
     this.coder = new TemporalCoder(layoutOf(key.scene.shDegree));
     this.coder.append(key.references, classesOf(this.slots.octaves));
   }
@@ -85,11 +88,12 @@ class Track {
   // As GroupDecoder has it.
   advance(segment) {
     if (!sameSteps(segment.steps, this.slots.steps)) this.slots.rebase(segment.steps);
-    return segment.kind === "residual" ? residual(this, segment) : trajectory(this, segment);
+    return FRAMES[segment.kind](this, segment);
   }
 
-  // Empty some slots, and append copies of others.
+  // Empty some slots, and append copies of others; words are forgotten.
   turnOver({ deaths, parents }) {
+    this.words = null;
     const first = this.slots.count;
     this.slots.append(parents);
     this.slots.retire(deaths);
@@ -101,65 +105,87 @@ class Track {
     }
   }
 
-  // Go along trajectories, of which the changes are one for each basis function.
-  *follow(coefficients) {
-    const { slots } = this;
-    const { channels } = slots.layout;
-    const moving = [...new Set(coefficients.flatMap((some) => Array.from(some.slots)))]
-      .sort((a, b) => a - b);
-    const places = new Map(moving.map((slot, k) => [slot, k]));
-    const start = new Int32Array(moving.length * channels);
-    for (const [k, slot] of moving.entries()) {
-      start.set(slots.sums.subarray(slot * channels, (slot + 1) * channels), k * channels);
+  // Go along a path.
+  *follow(path) {
+    for (let t = 0; t < path.length; ++t) {
+      this.slots.add(path.moving, path.change(t));
+      yield t;
     }
-    const functions = basis(coefficients.length);
-    const shift = 2 ** (SCALE_BITS - 4); // sums are in sixteenths of a step
-    for (let t = 0; t < coefficients.length; ++t) {
-      const total = new Float64Array(start.length); // integers below 2^53
-      for (const [k, some] of coefficients.entries()) {
-        const share = functions[k][t];
-        for (let m = 0; m < some.slots.length; ++m) {
-          const at = places.get(some.slots[m]) * channels;
-          for (let c = 0; c < channels; ++c) total[at + c] += share * some.values[m * channels + c];
-        }
-      }
-      for (const [k, slot] of moving.entries()) {
-        for (let c = 0; c < channels; ++c) {
-          const moved = Math.floor((total[k * channels + c] + shift / 2) / shift);
-          slots.sums[slot * channels + c] = start[k * channels + c] + moved;
-        }
-      }
-      slots.update(moving);
-      yield { changed: Int32Array.from(moving), dead: NOTHING };
+  }
+
+  // What the words of a run of so many frames say: terms of its path.
+  readWords(bytes, frames) {
+    const { layout, alive } = this.slots;
+    const { books, indices } = readWords(bytes, layout, frames, this.words);
+    if (books !== null) {
+      const { slots, near, other, classes } = this.coder;
+      this.words = new WordCoder(layout, books, {
+        near: near.subarray(0, slots),
+        other: other.subarray(0, slots),
+        classes: classes.subarray(0, slots),
+        dead: Int32Array.from(alive.keys()).filter((slot) => !alive[slot]),
+      });
     }
+    return this.words.decode(indices);
+  }
+
+  // The coefficients of each basis function: terms of a path.
+  readCoefficients(blocks) {
+    return blocks.flatMap((block, k) => block.length === 0 ? [] :
+      [{ function: k, ...this.coder.decode(block, Math.min(k, 2) + 1), unit: FRACTION }]);
   }
 }
 
 // What decodes each kind of segment; one that is not here cannot be.
-const TRACKS = { residual: Track, trajectory: Track, latent: LatentTrack };
+const TRACKS = { residual: Track, trajectory: Track, run: Track, latent: LatentTrack };
+const FRAMES = { residual, trajectory, run };
 
 function* residual(track, { frames }) {
   for (const frame of frames) {
     const before = track.slots.count;
     const dead = frame.turnover === null ? NOTHING : turnOver(track, frame.turnover);
-    let changed = NOTHING;
-    if (frame.changes.length > 0) {
-      const changes = track.coder.decode(frame.changes, 0);
-      track.slots.move(changes);
-      changed = changes.slots;
-    }
+    const changed = correct(track, frame);
     yield { changed: withBorn(changed, before, track.slots.count), dead };
   }
 }
 
 function* trajectory(track, { frames }) {
+  checkLength(frames);
+  const terms = track.readCoefficients(frames.map(({ changes }) => changes));
+  const path = new Path(terms, frames.length, track.slots.layout.channels);
+  for (const _ of track.follow(path)) yield { changed: path.moving, dead: NOTHING };
+}
+
+function* run(track, { frames, paths }) {
+  checkLength(frames);
+  const terms = paths.words.length === 0 ? [] : track.readWords(paths.words, frames.length);
+  terms.push(...track.readCoefficients(paths.coefficients));
+  const path = new Path(terms, frames.length, track.slots.layout.channels);
+  for (const t of track.follow(path)) {
+    const corrected = correct(track, frames[t]);
+    yield { changed: union(path.moving, corrected), dead: NOTHING };
+  }
+}
+
+function checkLength(frames) {
   if (frames.length > MAX_LENGTH) throw new GszError("frames", frames.length, MAX_LENGTH);
-  const coefficients = frames.map((frame, k) => {
-    if (frame.turnover !== null) throw new GszError(`coefficient ${k}`, "births or deaths");
-    if (frame.changes.length === 0) return { slots: NOTHING, values: NOTHING };
-    return track.coder.decode(frame.changes, Math.min(k, 2) + 1);
-  });
-  yield* track.follow(coefficients);
+  for (const [k, { turnover }] of frames.entries()) {
+    if (turnover !== null) throw new GszError(`frame ${k} of the segment`, "births or deaths");
+  }
+}
+
+// Change what a frame says; gives the slots.
+function correct(track, { changes }) {
+  if (changes.length === 0) return NOTHING;
+  const { slots, values } = track.coder.decode(changes, 0);
+  track.slots.add(slots, values.map((value) => Math.imul(value, FRACTION)));
+  return slots;
+}
+
+// Of ascending slots.
+function union(some, others) {
+  if (others.length === 0) return some;
+  return Int32Array.from(new Set([...some, ...others])).sort();
 }
 
 function turnOver(track, bytes) {

@@ -9,14 +9,15 @@ const VERSION = 1;
 const HEAD_BYTES = 10;
 const STEPS_AT = 20;
 const FRAMES_AT = STEPS_AT + 4 * (GROUPS.length + 1);
-const KINDS = ["residual", "trajectory", "latent"];
+const KINDS = ["residual", "trajectory", "latent", "run"];
 const MAX_FRAMES = 4096;
 const TURNOVER = 1;
 const STEP_RANGE = [2 ** -60, 2 ** 20];
 const MAX_VISIBLE = 1000;
 
-// {kind, first, slots, steps: {byGroup, visible}, frames: [{changes, turnover}]}; a frame's changes
-// and turnover are bytes, without turnover null. Throws GszError.
+// {kind, first, slots, steps: {byGroup, visible}, frames: [{changes, turnover}], paths}; a frame's
+// changes and turnover are bytes, without turnover null; of a run, paths are {coefficients: [bytes],
+// words: bytes}. Throws GszError.
 export function readSegment(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < FRAMES_AT || view.getUint32(0, true) !== MAGIC) {
@@ -34,12 +35,13 @@ export function readSegment(bytes) {
     visible: view.getFloat32(STEPS_AT + 4 * GROUPS.length, true),
   };
   checkSteps(steps);
+  const kind = KINDS[bytes[5]];
   return {
-    kind: KINDS[bytes[5]],
+    kind,
     first: view.getUint32(10, true),
     slots: view.getUint32(16, true),
     steps,
-    frames: readFrames(bytes, view, count),
+    ...readFrames(bytes, view, count, kind === "run"),
   };
 }
 
@@ -58,31 +60,35 @@ export function readTurnover(bytes, alive, slots) {
   return { deaths, parents };
 }
 
-function readFrames(bytes, view, count) {
+function readFrames(bytes, view, count, isRun) {
   let at = FRAMES_AT;
-  const take = (size, number) => {
-    if (bytes.length - at < size) {
-      throw new GszError(`frame ${number} of the segment`, `${bytes.length - at} bytes`, size);
-    }
+  const take = (size, name) => {
+    if (bytes.length - at < size) throw new GszError(name, `${bytes.length - at} bytes`, size);
     at += size;
     return at - size;
   };
-  const block = (number) => {
-    const length = view.getUint32(take(4, number), true);
-    const begin = take(length, number);
+  const block = (name) => {
+    const length = view.getUint32(take(4, name), true);
+    const begin = take(length, name);
     return bytes.subarray(begin, begin + length);
   };
+  const readPaths = () => {
+    const functions = bytes[take(1, "coefficients")];
+    if (functions > count) throw new GszError("coefficients", functions, `up to ${count}`);
+    const coefficients = Array.from({ length: functions }, (_, k) => block(`coefficient ${k}`));
+    return { coefficients, words: block("words") };
+  };
+  const paths = isRun ? readPaths() : null;
   const frames = [];
   for (let number = 0; number < count; ++number) {
-    const flags = bytes[take(1, number)];
-    if (flags > TURNOVER) {
-      throw new GszError(`frame ${number} of the segment`, `flags ${flags}`, "0 or 1");
-    }
-    const turnover = flags ? block(number) : null;
-    frames.push({ changes: block(number), turnover });
+    const name = `frame ${number} of the segment`;
+    const flags = bytes[take(1, name)];
+    if (flags > TURNOVER) throw new GszError(name, `flags ${flags}`, "0 or 1");
+    const turnover = flags ? block(name) : null;
+    frames.push({ changes: block(name), turnover });
   }
   if (at !== bytes.length) throw new GszError("length", `${bytes.length} bytes`, at);
-  return frames;
+  return { frames, paths };
 }
 
 function checkSteps({ byGroup, visible }) {

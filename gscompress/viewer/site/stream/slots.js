@@ -3,7 +3,7 @@
 
 import { layoutOf, octavesOf, stepOf } from "./layout.js";
 
-const FRACTION = 16; // accumulated integers are in units of a step / 16
+export const FRACTION = 16; // accumulated integers are in units of a step / 16
 
 // The arrays of a scene and how many numbers of each a Gaussian has.
 export function widthsOf(shDegree) {
@@ -78,14 +78,12 @@ export class Slots {
     for (const slot of slots) this.alive[slot] = 0;
   }
 
-  // Add changes [slots][channels], in steps, to the sums.
-  move({ slots, values }) {
+  // Add changes [slots][channels], in units, to the sums.
+  add(slots, changes) {
     const { sums, layout: { channels } } = this;
     for (let k = 0; k < slots.length; ++k) {
       const at = slots[k] * channels;
-      for (let c = 0; c < channels; ++c) {
-        sums[at + c] += Math.imul(values[k * channels + c], FRACTION);
-      }
+      for (let c = 0; c < channels; ++c) sums[at + c] += changes[k * channels + c];
     }
     this.update(slots);
   }
