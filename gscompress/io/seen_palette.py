@@ -9,12 +9,15 @@ that is best for their images is nearly perfect where their mean is not.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gscompress.codecs.guidance import Sightings
+from gscompress.codecs.parallel import in_parallel
 from gscompress.gaussians import Array, Gaussians
 from gscompress.io.codebook import even_codebook, nearest_level, palette, scalar_codebook
 from gscompress.stages.harmonics import image_metric
@@ -68,15 +71,25 @@ class SeenPalette:
         metrics = np.zeros((count, k, k), np.float32)
         wanted = np.zeros((count, k, 3))
         shares = np.empty((n, k), np.float32)
-        for begin in range(0, n, _BLOCK):
-            rows = slice(begin, begin + _BLOCK)
+
+        def sums(rows: slice) -> tuple[Index, Array, Array]:
+            """Metrics, and these times the coefficients, added up by entry."""
             left, shares[rows] = _without_constant(scene.means[rows], sightings.select(rows), k)
             pulled = left @ vectors[rows]
             order = np.argsort(labels[rows], kind="stable")
             mine = labels[rows][order]
             starts = np.flatnonzero(np.diff(mine, prepend=-1))
-            metrics[mine[starts]] += np.add.reduceat(left[order], starts)
-            wanted[mine[starts]] += np.add.reduceat(pulled[order], starts)
+            metric, wants = (np.add.reduceat(part[order], starts) for part in (left, pulled))
+            return mine[starts], metric, wants
+
+        blocks = [slice(begin, begin + _BLOCK) for begin in range(0, n, _BLOCK)]
+        side_by_side = os.cpu_count() or 1
+        for first in range(0, len(blocks), side_by_side):
+            few = blocks[first : first + side_by_side]
+            # Added in their order, so that the same scene gives the same bytes.
+            for mine, metric, pulled in in_parallel(*(partial(sums, rows) for rows in few)):
+                metrics[mine] += metric
+                wanted[mine] += pulled
         entries = _solved(entries.reshape(count, k, 3), metrics, wanted)
         return cls(entries, labels, metrics, shares)
 
