@@ -54,8 +54,8 @@ PlaneSide read_side(const Plane& references, const Labels& nearness, const Label
 }
 
 template <class Integer>
-nb::list encode(Planes<Integer> planes, Specs specs, Plane references, Labels nearness, Labels classes,
-                std::vector<size_t> levels) {
+nb::list encode(Planes<Integer> planes, Specs specs, Plane references, Labels nearness,
+                Labels classes, std::vector<size_t> levels) {
   const auto side = read_side(references, nearness, classes, std::move(levels));
   const auto spec = read_specs(specs);
   if (planes.shape(0) != spec.size() || planes.shape(1) != side.count) {

@@ -113,9 +113,8 @@ void PlaneModel::values(const int32_t* residuals, int32_t* out) {
 // Whether a plane after the next one looks at `plane`, as partner or gate.
 bool PlaneModel::wanted(int32_t PlaneSpec::* field, size_t plane) const {
   const auto after = specs_.begin() + static_cast<std::ptrdiff_t>(next_) + 1;
-  return std::any_of(after, specs_.end(), [&](const PlaneSpec& s) {
-    return s.*field == static_cast<int32_t>(plane);
-  });
+  return std::any_of(after, specs_.end(),
+                     [&](const PlaneSpec& s) { return s.*field == static_cast<int32_t>(plane); });
 }
 
 std::vector<uint8_t> PlaneModel::new_hints() const {

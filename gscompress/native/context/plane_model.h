@@ -46,8 +46,8 @@ class PlaneModel {
   PlaneSide side_;
   std::vector<PlaneSpec> specs_;
   size_t next_ = 0;
-  std::vector<std::vector<uint32_t>> open_;      // by plane; of those that are gates
-  std::vector<std::vector<uint8_t>> hints_;      // by plane; of those that will be partners
+  std::vector<std::vector<uint32_t>> open_;  // by plane; of those that are gates
+  std::vector<std::vector<uint8_t>> hints_;  // by plane; of those that will be partners
   std::vector<uint16_t> disagreement_, energy_;
 };
 

@@ -128,10 +128,9 @@ bool to_levels(Colours rgb, Vector<double> steps, double chroma_factor, size_t f
               (chroma.shape(0) == 0 || chroma.shape(0) == 2 * terms),
           "chroma: expected twice the rows of luma, or one of them without rows");
   nb::gil_scoped_release release;
-  return quantize_ycocg(rgb.data(), n, rgb.shape(1), first, first + terms,
-                        {steps.data(), chroma_factor, rounding},
-                        luma.shape(0) ? luma.data() : nullptr,
-                        chroma.shape(0) ? chroma.data() : nullptr);
+  return quantize_ycocg(
+      rgb.data(), n, rgb.shape(1), first, first + terms, {steps.data(), chroma_factor, rounding},
+      luma.shape(0) ? luma.data() : nullptr, chroma.shape(0) ? chroma.data() : nullptr);
 }
 
 void from_levels(Plane luma, Plane chroma, Vector<double> steps, double chroma_factor, size_t first,

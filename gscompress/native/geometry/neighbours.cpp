@@ -44,9 +44,7 @@ class Curve {
 
  public:
   // Of at most `count` Gaussians.
-  Curve(const uint32_t* positions, size_t count) : positions_(positions) {
-    places_.reserve(count);
-  }
+  Curve(const uint32_t* positions, size_t count) : positions_(positions) { places_.reserve(count); }
 
   void add(size_t begin, size_t end) {
     const auto before = static_cast<std::ptrdiff_t>(places_.size());
