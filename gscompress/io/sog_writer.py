@@ -137,8 +137,8 @@ class SogWriter:
 
 
 def palette_size(count: int) -> int:
-    """Entries for a scene: a power of two times 1024, about as many as there are Gaussians."""
-    return min(MAX_PALETTE, max(1, 1 << (count.bit_length() - 1)))
+    """Entries for a scene: the largest power of two that is not above the number of Gaussians."""
+    return min(MAX_PALETTE, 1 << max(count.bit_length() - 1, 0))
 
 
 def _signed_log(values: NDArray[np.float64]) -> NDArray[np.float64]:
