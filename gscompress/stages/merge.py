@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,12 +52,15 @@ class Merge(Stage):
         min_psnr: Instead: as few as give this PSNR in dB; see `Prune`.
         rounds: How often all is measured anew, at least 1.
         views: From how many cameras, evenly spread over those there are.
+        beyond: Where the cameras judge too few Gaussians for ``keep``: refuse, or stop where they
+            can tell no more.
     """
 
     keep: float | None = None
     min_psnr: float | None = None
     rounds: int = 4
     views: int = 64
+    beyond: Literal["refuse", "stop"] = "refuse"
 
     def __post_init__(self) -> None:
         check_limits(self.rounds, self.views, self.min_psnr, keep=self.keep)
@@ -65,13 +69,15 @@ class Merge(Stage):
         """Give the scene with fewer Gaussians: those that stay in their order, then merged ones.
 
         Raises:
-            InputError: The cameras cannot tell what could go to keep only ``keep``.
+            InputError: The cameras cannot tell what could go to keep only ``keep``, and ``beyond``
+                is to refuse.
         """
         if len(scene) == 0 or self.keep == 1:
             return scene
         cameras, rule = make_rule(ctx, keep=self.keep, min_psnr=self.min_psnr)
         chosen, known = judge(scene, cameras, self.views, ctx)
-        most = most_that_may_go("merge", known, self.keep, cameras)
+        strict = self.keep if self.beyond == "refuse" else None
+        most = most_that_may_go("merge", known, strict, cameras)
         left, merged = scene, 0
         for number in range(1, self.rounds + 1):
             step = round_step(ctx, "merge", number, self.rounds)

@@ -196,6 +196,8 @@ def test_what_no_camera_could_see_stays_as_it_is(scene, cameras) -> None:
         assert np.array_equal(getattr(out, name)[far], getattr(aside, name))
     with pytest.raises(InputError, match=r"merge: keep: found 0\.3, but the 2 cameras"):
         Merge(keep=0.3).apply(both, Context(both, cameras[:2], device="cpu"))
+    stopped = Merge(keep=0.3, beyond="stop").apply(both, Context(both, cameras[:2], device="cpu"))
+    assert 0.3 * len(both) < len(stopped) <= len(both)
 
 
 def test_same_input_same_output_and_nothing_to_do(scene, cameras) -> None:
