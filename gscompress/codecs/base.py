@@ -151,6 +151,15 @@ class Codec(Protocol):
         """
         return self
 
+    def trimmed(self, share: float) -> Codec:
+        """A codec that codes a little less well, the less so the larger ``share`` (0 to 1) is.
+
+        Quality and size are to fall evenly: no Gaussian by itself may make images jump, as it does
+        where opacities, scales or positions are rounded otherwise. A codec that has no such choice
+        stays as it is.
+        """
+        return self
+
     def bounded(self, values: Array, limits: Mapping[str, float]) -> Codec | None:
         """The cheapest variant of this codec whose error on ``values`` stays within ``limits``.
 

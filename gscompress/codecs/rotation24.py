@@ -66,6 +66,10 @@ class Rotation24(Codec):
         """Steps times ``factor``."""
         return replace(self, step=min(rounded(self.step * factor), _MAX_STEP))
 
+    def trimmed(self, share: float) -> Rotation24:
+        """Up to twice the step: no single rotation makes an image jump."""
+        return self.scaled(1 + share)
+
     def bounded(self, values: Array, limits: Mapping[str, float]) -> Rotation24:
         """Equal steps for all, from the largest angle between rotations, in degrees."""
         step = rounded(SLACK * float(np.radians(limits["quats"])) / _ANGLE_PER_STEP)

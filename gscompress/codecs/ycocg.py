@@ -25,6 +25,9 @@ _Steps = tuple[NDArray[np.float64], NDArray[np.float64]]  # [N] each
 
 _CONSTANT = Planes(partners=(-1, 0, 1))
 
+_DEAREST = 32.0
+"""Times the price of a bit: as much as trimming raises it."""
+
 
 @dataclass(frozen=True)
 class YCoCg(Codec):
@@ -114,6 +117,12 @@ class YCoCg(Codec):
         """All steps times ``factor``."""
         step, sh_step = rounded(self.step * factor), rounded(self.sh_step * factor)
         return replace(self, step=step, sh_step=sh_step)
+
+    def trimmed(self, share: float) -> YCoCg:
+        """Bits worth more where the views are known, else a wider zone of zeros."""
+        if self.views > 0:
+            return replace(self, compaction=rounded(self.compaction * _DEAREST**share))
+        return replace(self, rounding=rounded(self.rounding * (1 - share)))
 
     def bounded(self, values: Array, limits: Mapping[str, float]) -> YCoCg:
         """Equal steps for all, from the largest errors of red, green and blue.

@@ -25,6 +25,8 @@ MAX_VIEWS = 64
 """Enough for a mean over views that is near that of other views: they differ by a dB or two."""
 _FIRST = 4
 """One of so many is rendered first: enough where the target is far."""
+_FEWEST = 8
+"""But not fewer than these: where views differ by many dB, the mean of two says nothing."""
 _FAR = 1.5  # dB
 _MAX_KEPT = 2**29  # bytes
 _SHARE = 3
@@ -65,7 +67,7 @@ class ControlViews:
         order = sorted(range(count), key=lambda k: (k % _FIRST != 0, k))
         self._ctx = ctx
         self._cameras = [ctx.control[k] for k in order]
-        self._few = -(-count // _FIRST)
+        self._few = min(max(-(-count // _FIRST), _FEWEST), count)
         self._truth: dict[int, Array] = {}
         self._last: list[float] = []
 

@@ -11,6 +11,7 @@ from typing import Any
 from gscompress.config import Config
 from gscompress.rate.encoder import Encoded, Encoder
 from gscompress.rate.scale import MAX_OCTAVES, MIN_OCTAVES, scaled
+from gscompress.rate.trim import trim, trimmed
 
 __all__ = ["FAR", "Search", "Trial", "Unreachable", "Window"]
 
@@ -25,8 +26,11 @@ FAR = 0.5
 """From so many octaves on, steps that were allocated elsewhere are allocated anew."""
 _SMOOTH = 0.05
 """Between nearer octaves the noise of quantization hides the slope."""
-_MAX_TRIALS = 24
+_MAX_TRIALS = 32
 _PATIENCE = 5
+_TRIM_AFTER = 7
+_REACH = 0.3
+"""Trials at most so many octaves above the window are trimmed; half as many after each failure."""
 _MIN_STRIDE, _MAX_STRIDE = 2e-3, 3.0
 
 
@@ -63,6 +67,7 @@ class Trial:
 
     octaves: float
     measure: float
+    config: Config
     encoded: Encoded
 
 
@@ -78,7 +83,8 @@ class Search:
     """Secant steps within a shrinking bracket, first over the whole scale, then over the rest.
 
     The steps of some codecs come in whole numbers, so that size and quality jump there. Where the
-    target is near they are fixed, and the other steps, which are continuous, do the rest.
+    target is near they are fixed, and the other steps, which are continuous, do the rest. Where the
+    measure jumps all the same, what is a little above the window is trimmed into it.
 
     Args:
         config: What is scaled.
@@ -102,6 +108,8 @@ class Search:
         self._allocate = allocate
         self._fixed: dict[str, Any] | None = None
         self._shakes = 0
+        self._above: tuple[float, float, Config] | None = None  # measure, octaves
+        self._reach = _REACH
         self._low: float | None = None  # the bracket, in octaves
         self._high: float | None = None
 
@@ -119,6 +127,11 @@ class Search:
             best = _nearer(best, trial, window)
             if window.accepts(best.measure, trials):
                 return best
+            self._look_above(trial, window)
+            if trials >= _TRIM_AFTER and self._above is not None:
+                best = self._trim(best, window)
+                if window.accepts(best.measure, _MAX_TRIALS):
+                    return best
             self._bracket(trial, window)
             if self._at_the_end(trial, window):
                 raise Unreachable(trial)
@@ -138,8 +151,34 @@ class Search:
         if self._fixed is not None:
             attributes = types.MappingProxyType({**config.attributes, **self._fixed})
             config = replace(config, attributes=attributes)
+        return self._encode(octaves, config)
+
+    def _encode(self, octaves: float, config: Config) -> Trial:
         encoded = self._encoder.encode(config)
-        return Trial(octaves, self._measure(encoded), encoded)
+        return Trial(octaves, self._measure(encoded), config, encoded)
+
+    def _look_above(self, trial: Trial, window: Window) -> None:
+        """Remember it if it is above the window, and less so than any other, but within reach."""
+        excess = trial.measure - window.high
+        known = math.inf if self._above is None else self._above[0]
+        if 0 < excess <= self._reach * window.slope and trial.measure < known:
+            self._above = trial.measure, trial.octaves, trial.config
+
+    def _trim(self, best: Trial, window: Window) -> Trial:
+        """Trim what is above the window. Gives the nearest trial of these and ``best``."""
+        assert self._above is not None
+        (start, octaves, config), self._above = self._above, None
+        self._reach /= 2
+
+        def measure(share: float) -> float:
+            nonlocal best
+            trial = self._encode(octaves, trimmed(config, share))
+            best = _nearer(best, trial, window)
+            return trial.measure
+
+        if trimmed(config, 1.0) != config:
+            trim(measure, start, window.low, window.high)
+        return best
 
     def _scaled(self, octaves: float) -> Config:
         return scaled(self._config, octaves - self._origin)
