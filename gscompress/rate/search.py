@@ -22,6 +22,9 @@ _SHAKE = 0.1
 where all together miss the window: a few large Gaussians may jump at one step by more than that."""
 _NEAR = 0.6
 """Once a trial is expected to be this near (in octaves), whole numbers stay as they are."""
+_STRAY = 0.7
+"""So far from where they were fixed they are fixed anew, once: they may be all that limits quality.
+Again and again, a target within a jump would be left from either side."""
 FAR = 0.5
 """From so many octaves on, steps that were allocated elsewhere are allocated anew."""
 _SMOOTH = 0.05
@@ -107,6 +110,7 @@ class Search:
         self._measure = measure
         self._allocate = allocate
         self._fixed: dict[str, Any] | None = None
+        self._fixed_at: list[float] = []  # octaves
         self._shakes = 0
         self._above: tuple[float, float, Config] | None = None  # measure, octaves
         self._reach = _REACH
@@ -143,6 +147,8 @@ class Search:
                     last, slope = None, window.slope
                 else:
                     self._fix(octaves)
+            elif self._has_strayed(octaves):
+                self._fix(octaves)
         assert best is not None
         raise Unreachable(best)
 
@@ -197,9 +203,14 @@ class Search:
 
     def _fix(self, octaves: float) -> None:
         """From now on whole numbers are those of ``octaves``; what was found before is void."""
+        self._fixed_at.append(octaves)
         attributes = self._scaled(octaves).attributes
         self._fixed = {group: attributes[group] for group in _STEPS_IN_WHOLE_NUMBERS}
         self._low = self._high = None
+
+    def _has_strayed(self, octaves: float) -> bool:
+        """Whether the fixed whole numbers are those of somewhere else."""
+        return len(self._fixed_at) == 1 and abs(octaves - self._fixed_at[0]) > _STRAY
 
     def _shake(self, octaves: float) -> None:
         """Try other whole numbers, within a new bracket."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gscompress.codecs.guidance import Guidance
-from gscompress.config import Config, load_config
+from gscompress.config import load_config
 from gscompress.gaussians import Gaussians
 from gscompress.metrics import psnr
 from gscompress.pipeline import decompress
@@ -106,11 +106,10 @@ def test_a_psnr_is_met_on_a_sparse_scene() -> None:
     near = [Encoder(scene, scene, Guidance()).encode(scaled(config, k / 50)) for k in range(8)]
     steps = np.diff([quality(encoded.decoded) for encoded in near])
     assert np.abs(steps).max() > 0.3, "the scene is not jagged"
-    for target in (36.4, 41.0):
-        encoder = Encoder(scene, scene, Guidance())
-        encoded, rate = make_goal(target_psnr=target).reach(config, encoder, ctx)
-        reached = quality(decompress(encoded.container.to_bytes()))
-        assert target <= reached <= target + 0.1
-        assert rate is not None
-        assert rate["reached"] == pytest.approx(reached, abs=1e-6)
-        assert rate["encodes"] <= 60
+    encoder = Encoder(scene, scene, Guidance())
+    encoded, rate = make_goal(target_psnr=41).reach(config, encoder, ctx)
+    reached = quality(decompress(encoded.container.to_bytes()))
+    assert 41 <= reached <= 41.1
+    assert rate is not None
+    assert rate["reached"] == pytest.approx(reached, abs=1e-6)
+    assert rate["encodes"] <= 60
