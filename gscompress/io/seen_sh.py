@@ -26,7 +26,7 @@ Doubles = NDArray[np.float64]
 DAMPING = 1.0
 """Views from everywhere that are added to each Gaussian's views, as in the codec `ycocg`."""
 
-PRICE = 0.05
+PRICE = 0.1
 """What a bit is worth: as many squared errors as a Gaussian of median visibility makes when a
 coefficient is wrong by one step."""
 
@@ -56,7 +56,7 @@ class Levels:
 
     def values(self, integers: Doubles) -> Doubles:
         """What integers stand for."""
-        return np.minimum(self.origin + self.step * integers, self.top)
+        return np.asarray(np.minimum(self.origin + self.step * integers, self.top))
 
 
 def seen_levels(
@@ -140,4 +140,4 @@ def _bits(grid: Levels, values: Array) -> Doubles:  # [levels]
     """What each integer costs, by how often it is the nearest; what never occurs is dear."""
     integers = grid.nearest(values.astype(np.float64)).ravel() - grid.low
     counts = np.bincount(integers.astype(np.intp), minlength=grid.high - grid.low + 1) + 0.01
-    return -np.log2(counts / counts.sum())
+    return np.asarray(-np.log2(counts / counts.sum()))

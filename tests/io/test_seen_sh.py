@@ -55,7 +55,7 @@ def test_bits_are_saved_where_they_are_dear() -> None:
     levels = [COLOURS] + 15 * [EIGHTHS]
     zeros = [
         int(np.sum(seen_levels(scene.sh, scene.means, sightings, levels, price)[:, 1:] == 0))
-        for price in (0.0, 0.05, 5.0)
+        for price in (0.0, 0.1, 5.0)
     ]
     assert zeros[0] < zeros[1] < zeros[2]
 
