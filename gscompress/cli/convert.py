@@ -95,14 +95,15 @@ def _bits(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     "--cameras",
     metavar="PATH",
     type=click.Path(path_type=Path),
-    help="From where a .sog will be looked at: cameras.json, transforms.json, COLMAP, dataset. By "
-    "default the training cameras beside IN; virtual ones where there are none.",
+    help="From where a .sog or .spz will be looked at: cameras.json, transforms.json, COLMAP, "
+    "dataset. By default the training cameras beside IN; virtual ones where there are none.",
 )
 @click.option(
     "--views",
     metavar="N",
     type=click.IntRange(0),
-    help="Of how many of them a .sog keeps the harmonics best; 0 for none, 32 where not said.",
+    help="In how many of them the harmonics of a .sog or .spz shall look best; 0 for none, 32 "
+    "where not said.",
 )
 @overwrite_option
 @common_options
@@ -142,7 +143,7 @@ def verb(
     for axes, flag in ((axes_in, "--axes-in"), (axes_out, "--axes-out")):
         if axes is not None:
             check_axes(flag, axes)
-    if chosen.id != "sog" and (cameras is not None or views is not None):
+    if "sightings" not in settings_of(chosen) and (cameras is not None or views is not None):
         flag = "--views" if cameras is None else "--cameras"
         raise UsageError(f"{flag}: a {target.suffix} has no such setting")
     if not overwrite:
@@ -160,7 +161,7 @@ def verb(
             )
         scene = scene.replace(sh=scene.sh[:, : (sh_degree + 1) ** 2])
     scene = scene if mode is None else scene.replace(mode=mode)
-    if chosen.id == "sog" and views != 0 and scene.sh_degree and len(scene):
+    if "sightings" in settings_of(chosen) and views != 0 and scene.sh_degree and len(scene):
         settings["sightings"] = _sightings(session, scene, source, cameras, views or VIEWS)
     save(scene, target, overwrite=overwrite, axes=axes_out, settings=settings)
     document = {

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gscompress.codecs.guidance import Sightings
 from gscompress.errors import ConfigError, InputError
 from gscompress.files import open_input
 from gscompress.gaussians import Array, Gaussians
@@ -35,6 +37,7 @@ from gscompress.io.quantised import (
     to_levels,
     with_carried,
 )
+from gscompress.io.seen_sh import Levels, seen_levels
 from gscompress.io.spz_container import (
     ANTIALIASED,
     COORDINATE_SYSTEM,
@@ -72,6 +75,8 @@ class SpzFormat:
             position would not fit: its 24 bits would wrap around.
         axes: Which way those of the file point; ``RUB`` is the specification's, ``RDF`` takes and
             writes everything as a PLY has it. What a file itself says counts more.
+        sightings: From where the Gaussians are seen, in the order and the axes of the scene to be
+            written: colours and harmonics are then rounded so that those images change least.
     """
 
     id: ClassVar[str] = "spz"
@@ -82,6 +87,7 @@ class SpzFormat:
     sh_rest_bits: int = 4
     fractional_bits: int = 12
     axes: str = RIGHT_UP_BACK
+    sightings: Sightings | None = None
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -122,7 +128,9 @@ class SpzFormat:
         limit = _FIXED_LIMIT / 2**bits
         outside(scene.means, -limit, limit, "positions", losses)
         say_losses(path, f"SPZ version {self.version}", losses)
-        scene = scene.select(morton_order(scene.means))
+        order = morton_order(scene.means)
+        scene = scene.select(order)
+        sh = scene.sh if self.sightings is None else self._seen(scene, order)
         header = SpzHeader(
             version=self.version,
             count=len(scene),
@@ -134,10 +142,10 @@ class SpzFormat:
             header=header,
             positions=_encode_means(scene.means, bits),
             alphas=opacity_bytes(scene),
-            colours=to_levels((scene.sh[:, 0] * COLOUR_SCALE + 0.5) * 255, 255).astype(np.uint8),
+            colours=to_levels((sh[:, 0] * COLOUR_SCALE + 0.5) * 255, 255).astype(np.uint8),
             scales=to_levels((scene.log_scales + 10.0) * 16, 255).astype(np.uint8),
             rotations=_encode_quats(scene.quats),
-            sh=self._encode_sh(scene.sh),
+            sh=self._encode_sh(sh),
         )
         with atomic_write(path, overwrite=True) as out:
             for part in write_planes(planes):
@@ -150,11 +158,28 @@ class SpzFormat:
             bits -= 1
         return bits
 
+    def _seen(self, scene: Gaussians, order: NDArray[np.intp]) -> Array:  # [N, K, 3]
+        """Coefficients on the levels of the file, of which the images show least."""
+        assert self.sightings is not None
+        mine = self.sightings.select(order)
+        # `turned` only ever changes signs, so it turns positions of cameras too.
+        signs = [1.0 if a == b else -1.0 for a, b in zip(OURS, self.axes, strict=True)]
+        mine = Sightings(mine.eyes * np.array(signs, np.float32), mine.codes)
+        levels = [Levels(1 / (255 * COLOUR_SCALE), 0, 255, origin=_DC_RANGE[0])]
+        for step in self._steps(scene.sh.shape[1] - 1):
+            side = int(128 / step)
+            levels.append(Levels(step / 128, -side, side, top=_SH_RANGE[1]))
+        return seen_levels(scene.sh, scene.means, mine, levels)
+
+    def _steps(self, terms: int) -> NDArray[np.float64]:  # [terms]
+        """Of the harmonics above the constant one, in 128ths."""
+        bits = np.where(np.arange(terms) < 3, self.sh1_bits, self.sh_rest_bits)
+        return np.asarray(2.0 ** (8 - bits))
+
     def _encode_sh(self, sh: Array) -> Bytes:  # [N * (K - 1) * 3]
         """Levels 0..255 on a coarser grid: the low bits are 0, which is what compresses."""
         rest = sh[:, 1:]
-        bits = np.where(np.arange(rest.shape[1]) < 3, self.sh1_bits, self.sh_rest_bits)
-        step = (2.0 ** (8 - bits))[:, None]  # [K - 1, 1]
+        step = self._steps(rest.shape[1])[:, None]
         # Rounded once: to 1/128 first and then to the step, as elsewhere, is off by half a level.
         levels = np.floor(rest * 128 / step + 0.5) * step + 128
         return np.asarray(np.clip(levels, 0, 255).astype(np.uint8).ravel())

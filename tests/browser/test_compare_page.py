@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import gscompress as gs
+from gscompress.io.sog import SogFormat
 from gscompress.io.spz import SpzFormat
 from gscompress.report import Comparison
 
@@ -18,21 +19,28 @@ GAUSSIANS = 2000
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Comparison]:
     """The address of a page, and what it shows: two files of ours and four of other formats."""
-    folder = tmp_path_factory.mktemp("compare")
     scene = gs.load(SCENES / "demo.ply")
     scene = scene.select(slice(None, None, -(-len(scene) // GAUSSIANS)))
+    cameras = [camera.resized(160, 120) for camera in gs.load_cameras(SCENES / "cameras.json")]
+    return six_files(tmp_path_factory.mktemp("compare"), scene, cameras[:24:8])
+
+
+def six_files(
+    folder: Path, scene: gs.Gaussians, cameras: list[gs.Camera], *, palette: int = 1 << 16
+) -> tuple[str, Comparison]:
+    """A scene in six files, compared."""
     gs.save(scene, folder / "scene.ply")
     gs.compress(scene, "fast").save(folder / "fast.gsz")
     gs.compress(scene, "fast", quality=45).save(folder / "coarse.gsz")
     SpzFormat().save(scene, folder / "default.spz")
     SpzFormat(sh1_bits=8, sh_rest_bits=8).save(scene, folder / "fine.spz")
-    gs.save(scene, folder / "scene.sog")
+    SogFormat(palette=palette).save(scene, folder / "scene.sog")
     gs.save(scene, folder / "scene.compressed.ply")
     names = ["fast.gsz", "coarse.gsz", "default.spz", "fine.spz", "scene.sog"]
     found = gs.compare(
         folder / "scene.ply",
         [folder / name for name in [*names, "scene.compressed.ply"]],
-        [camera.resized(160, 120) for camera in gs.load_cameras(SCENES / "cameras.json")[:24:8]],
+        cameras,
     )
     found.to_html(folder / "report.html")
     return (folder / "report.html").as_uri(), found
@@ -124,4 +132,28 @@ def test_it_fits_a_phone_in_both_colour_schemes(open_page, report, scheme) -> No
     assert watched.page.evaluate("document.documentElement.scrollWidth") == 390
     background = watched.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 24, 28)"}[scheme]
+    assert clean(watched)
+
+
+def test_a_real_scene(open_page, shared_data, tmp_path) -> None:
+    """All of bonsai: every part of the page is there, and none is empty."""
+    path = shared_data / "bonsai" / "point_cloud.ply"
+    cameras = gs.load_cameras(shared_data / "bonsai" / "cameras.json")[::150]
+    small = [camera.resized(200, 133) for camera in cameras]
+    url, found = six_files(tmp_path, gs.load(path), small, palette=512)
+    watched = open_page(url)
+    page = watched.page
+    assert column(page, 0) == list(found.names)
+    assert len(found.names) == 6
+    sizes = page.locator("#files tbody td:nth-child(2)")
+    shown = [int(cell.get_attribute("data-value")) for cell in sizes.all()]
+    assert shown == [report.bytes for report in found.reports]
+    assert min(report.psnr for report in found.reports) > 25
+    assert page.locator("#views tbody tr").count() == len(small)
+    pictures = page.evaluate("[...document.images].map(i => [i.naturalWidth, i.naturalHeight])")
+    assert pictures == [[200, 133]] * 3
+    boxes = [plot.bounding_box() for plot in page.locator("svg:visible").all()]
+    assert len(boxes) >= 2  # rate and distortion, histograms
+    assert all(box["width"] > 0 and box["height"] > 0 for box in boxes)
+    assert str(found.reference.sha256) in page.content()
     assert clean(watched)

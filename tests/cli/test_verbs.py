@@ -152,6 +152,17 @@ def test_convert_to_sog_looks_from_cameras(run, ply, cameras) -> None:
         assert f"{flags[0]}: a .ply has no such setting" in run("convert", ply, "b.ply", *flags).err
 
 
+def test_convert_to_spz_looks_from_cameras(run, ply, cameras) -> None:
+    assert run("convert", ply, "blind.spz", "--views", 0).code == 0
+    assert run("convert", ply, "seen.spz", "--cameras", cameras).code == 0
+    assert "3 virtual cameras" in run("convert", ply, "virtual.spz", "--views", 3).out
+    psnr = {}
+    for name in ("blind", "seen"):
+        where = ("--cameras", cameras, "--split", "train")
+        psnr[name] = json.loads(run("eval", ply, f"{name}.spz", *where, "--json").out)["psnr"]
+    assert psnr["seen"] > psnr["blind"]
+
+
 def test_convert_turns_axes(run, ply, scene) -> None:
     assert run("convert", ply, "a.glb").code == 0
     assert np.array_equal(load("a.glb").means, scene.means)

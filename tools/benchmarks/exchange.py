@@ -2,7 +2,8 @@
 
 Bytes, PSNR against renders of the input, and the CPU seconds of the writer, a process it starts
 included. Every file is read by the decoder of the tool that wrote it. SPZ is written with the same
-bits of harmonics, SOG with a palette of up to 65536.
+bits of harmonics, SOG with a palette of up to 65536. Ours are written for cameras other than those
+of the measurement ("seen"), and for none ("blind").
 
     tools/bench.py exchange scene.ply --max-views 6 --scale 0.5 --npm /tmp/npm --json exchange.json
 
@@ -17,7 +18,7 @@ import argparse
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,12 +55,12 @@ class Ours:
     note: str = ""
     ours: bool = True
     subject: Subject | None = field(default=None, repr=False)
-    """Whose cameras a SOG is written for; None: for none."""
+    """Whose cameras it is written for; None: for none."""
 
     def encode(self, ply: Path, scene: Gaussians, output: Path) -> None:
         chosen = self.format
         if self.subject is not None:
-            chosen = SogFormat(sightings=_sightings(scene, self.subject))
+            chosen = replace(chosen, sightings=_sightings(scene, self.subject))
         chosen.save(scene, output)
 
     def decode(self, path: Path) -> Gaussians:
@@ -112,13 +113,16 @@ def writers(node: NodeTools, subject: Subject) -> Iterator[Peer]:
     """Ours and theirs, those of equal settings together."""
     for bits in SPZ_BITS if subject.scene.sh_degree else SPZ_BITS[:1]:
         settings = SpzFormat(sh1_bits=bits[0], sh_rest_bits=bits[1], axes="RDF")
-        yield Ours("SPZ v4 (gscompress)", f"SH {bits[0]}/{bits[1]} bits", ".spz", settings)
+        name = f"SH {bits[0]}/{bits[1]} bits"
+        if subject.scene.sh_degree:
+            yield Ours("SPZ v4 (gscompress)", f"{name}, seen", ".spz", settings, subject=subject)
+        yield Ours("SPZ v4 (gscompress)", f"{name}, blind", ".spz", settings)
         yield Spz(node, *bits)
     yield Gsply(".spz", 4, setting="SH 8/8 bits")
     yield Gaussforge(".spz", 4, setting="SH 5/4 bits")
     yield SplatTransform(node, ".spz", 4, setting="SH 5/4 bits")
-    yield Ours("SOG (gscompress)", "for cameras", ".sog", SogFormat(), subject=subject)
-    yield Ours("SOG (gscompress)", "without cameras", ".sog", SogFormat())
+    yield Ours("SOG (gscompress)", "seen", ".sog", SogFormat(), subject=subject)
+    yield Ours("SOG (gscompress)", "blind", ".sog", SogFormat())
     yield SplatTransform(node, ".sog", slow=subject.scene.sh_degree > 0)
     yield Gaussforge(".sog", slow=subject.scene.sh_degree > 0)
 
