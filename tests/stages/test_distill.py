@@ -16,7 +16,8 @@ from gscompress.registry import Registry
 from gscompress.stages import STAGES
 from gscompress.stages.base import Context
 from gscompress.stages.distill import Distill
-from gscompress.stages.harmonics import harmonics, refit
+from gscompress.codecs.harmonics import harmonics
+from gscompress.stages.harmonics import refit
 from tests.codecs import sh_twin
 
 
