@@ -51,6 +51,7 @@ class WordMetric:
         packed: Upper triangles, row by row.
         terms: T.
         unit: What the matrices are in, as squared errors summed over all pixels.
+        views: How many views these pixels are of.
         shares: How much the constant term of a Gaussian sinks as another rises, so that its images
             stay the same on average; where the constant terms make up for the errors of words.
     """
@@ -58,6 +59,7 @@ class WordMetric:
     packed: Array  # [N, T (T + 1) / 2]
     terms: int
     unit: float = 1.0
+    views: int = 1
     shares: Array | None = None  # [N, T]
 
     @classmethod
@@ -95,7 +97,13 @@ class WordMetric:
         unseen = sightings.visibility() == 0
         typical = float(np.median(weight[~unseen])) if not unseen.all() else 1.0
         bounded = np.clip(np.where(unseen, 0, weight), typical / _RANGE, typical * _RANGE)
-        return cls(packed * (bounded / weight / typical)[:, None], kept, typical, shares)
+        return cls(
+            packed * (bounded / weight / typical)[:, None],
+            kept,
+            typical,
+            len(sightings.eyes),
+            shares,
+        )
 
     def __len__(self) -> int:
         return len(self.packed)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from gscompress.codecs.additive import weights_of
-from gscompress.codecs.assigned import Assigned
+from gscompress.codecs.additive import as_vectors, weights_of
 from gscompress.codecs.base import Decoded
-from gscompress.codecs.guidance import Guidance, Trained
-from gscompress.codecs.word_metric import DAMPING, WordMetric, refine
+from gscompress.codecs.guidance import Trained
+from gscompress.codecs.scene import GROUPS
+from gscompress.codecs.tuning import TrainableWords
+from gscompress.codecs.word_metric import WordMetric
 from gscompress.gaussians import Array, Gaussians
 from gscompress.importance import pick_views
 from gscompress.metrics import psnr
 from gscompress.stages.base import Context, Stage
+from gscompress.stages.learners import raw_gradients
 from gscompress.stages.quantizer import CodecQuantizer
 from gscompress.stages.targets import Targets, render_targets
 
@@ -26,166 +28,177 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Calibrate(Stage):
-    """Choose the words of harmonics so that the decoded scene's renders match the input's.
+    """Train the codebooks of codecs that have some on renders of the input scene.
 
-    After VQ4DiT (J. Deng et al. 2024, arXiv:2408.17131), which calibrates a codebook and who has
-    which word on what the uncompressed model gives. There each vector mixes its nearest words by
-    weights that learn. Here a round renders the decoded scene and takes the gradient g of the
-    squared error by each Gaussian's coefficients. With M, what errors of them change in images, its
-    part of the images is nearest at d = -M^-1 g / 2; of that a share is taken, because neighbours
-    correct the same pixels. Words then move to where their Gaussians want to be, and each Gaussian
-    takes the word that is best for it in M: the gain of a candidate in first and second order.
+    Every step renders one view of the decoded scene; a word gets the sum of the gradients of its
+    Gaussians (Compact 3DGS, arXiv:2311.13681, trains its codebooks so). From time to time, as
+    VQ4DiT does (arXiv:2408.17131), Gaussians choose among the words anew. There every vector mixes
+    its nearest words by weights that learn. Here the gain of a candidate is known in first and
+    second order: from the gradient g since the last time, and from M, what errors of coefficients
+    change in images. Neighbours correct the same pixels, so only a share of the step -M^-1 g / 2
+    is believed. Of harmonics only: M is known for them (codecs with ``views``).
 
-    Does nothing where the harmonics' codec has no words, or renders nothing (``views``). What it
-    finds is for that codec as it is configured: it is lost where a target of size or quality
-    changes the codec.
+    To be the last stage: words are for the Gaussians as they are now, and for codecs as they are
+    configured; where a target of size or quality changes these, they are made anew.
 
     Attributes:
-        rounds: How often.
-        views: Training cameras that a round renders, others each time.
+        steps: Number of steps, one view each.
         scale: Size of the views' sides relative to the cameras'.
-        rate: Share of the step that would be right for a Gaussian alone; falls to a quarter.
-        check_views: Training cameras that only tell which round was best; at most an eighth.
+        rate: First learning rate, as a share of the errors that words make; falls to a tenth.
+        reassign: Steps after which Gaussians choose anew; 0 for never.
+        belief: Share of the step that would be right for a Gaussian alone.
+        check_views: Training cameras that only tell when it was best; at most an eighth.
+        check_every: Steps between two looks at them.
     """
 
-    rounds: int = 8
-    views: int = 32
+    steps: int = 300
     scale: float = 0.5
-    rate: float = 0.3
+    rate: float = 0.1
+    reassign: int = 25
+    belief: float = 0.2
     check_views: int = 6
+    check_every: int = 50
 
     def __post_init__(self) -> None:
-        for name in ("rounds", "check_views"):
+        for name in ("steps", "reassign", "check_views"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
-        if self.views < 1:
-            raise ValueError(f"views is {self.views}, expected 1 or more")
-        for name in ("scale", "rate"):
+        if self.check_every < 1:
+            raise ValueError(f"check_every is {self.check_every}, expected 1 or more")
+        for name in ("scale", "rate", "belief"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0 up to 1")
 
     def apply(self, scene: Gaussians, ctx: Context) -> Gaussians:
-        """Give the scene with the coefficients that the words stand for, in its order."""
-        if len(scene) == 0 or self.rounds == 0:
+        """Give the scene as the codecs arrange it; what was trained is left in ``ctx.trained``."""
+        quantizer = CodecQuantizer.of(scene, ctx) if len(scene) and self.steps else None
+        if quantizer is None or not any(hasattr(c, "assign") for c in quantizer.codecs.values()):
             return scene
-        quantizer = CodecQuantizer.of(scene, ctx)
-        codec = None if quantizer is None else quantizer.codecs["sh"]
-        if quantizer is None or not hasattr(codec, "assign") or codec.views == 0:
-            return scene
+        scene = quantizer.prepare(scene)
         checked = pick_views(ctx.cameras, min(self.check_views, len(ctx.cameras) // 8))
         known = set(map(id, checked))
         learned = [camera for camera in ctx.cameras if id(camera) not in known]
-        room = 1 << 30
-        train = render_targets(ctx.scene, learned, ctx.renderer, self.scale, room)
-        check = render_targets(ctx.scene, checked, ctx.renderer, self.scale, room)
-        return _Run(self, quantizer, train, check, ctx).best_of(scene)
+        train, check = (
+            render_targets(ctx.scene, list(cameras), ctx.renderer, self.scale, 1 << 30)
+            for cameras in (learned, checked)
+        )
+        run = _Run(self, ctx, train, check, *_start(scene, quantizer))
+        ctx.trained.update(run.best())
+        return scene
 
 
-@dataclass(eq=False)
-class _State:
-    """Coefficients as they should be, and words for them."""
-
-    scene: Gaussians
-    assigned: Assigned
+def _start(
+    scene: Gaussians, quantizer: CodecQuantizer
+) -> tuple[Gaussians, dict[str, TrainableWords], WordMetric | None]:
+    """The scene as decoded, words by group, and the metric of harmonics, where known."""
+    offsets = quantizer.offsets(scene)
+    shown = scene.replace(**{name: getattr(scene, name) + by for name, by in offsets.items()})
+    guidance = quantizer.guidance
+    context = Decoded(len(scene), scene.sh_degree, scene.mode)
+    context.attributes["means"] = scene.means
+    classes = quantizer.codecs.get("importance")
+    if classes is not None and guidance.importance is None:  # as the encoder will guess
+        context.classes, context.octaves = classes.guessed(scene), classes.octaves
+    weights, found, metric = weights_of(context, guidance), {}, None
+    for group, codec in quantizer.codecs.items():
+        if not hasattr(codec, "assign"):
+            continue
+        values = getattr(scene, GROUPS[group])
+        own = codec.metric(group, context, guidance)
+        metric = own if group == "sh" else metric
+        assigned = codec.assign(values, group, weights, guidance.device, own)
+        dims = assigned.axes[0].shape[1]
+        vectors = as_vectors(values, group)
+        found[group] = TrainableWords.fit(codec, vectors[:, vectors.shape[1] - dims :], assigned)
+    return shown, found, metric
 
 
 @dataclass(eq=False)
 class _Run:
+    """Words being trained.
+
+    Attributes:
+        base: The scene as decoded; words take the place of its attributes.
+        words: By attribute group.
+        metric: Of harmonics, where it is known.
+        psnr: Mean over the check views, by step.
+    """
+
     stage: Calibrate
-    quantizer: CodecQuantizer
+    ctx: Context
     train: Targets
     check: Targets
-    ctx: Context
-    psnr: list[float] = field(default_factory=list)
+    base: Gaussians
+    words: dict[str, TrainableWords]
+    metric: WordMetric | None
+    psnr: dict[int, float] = field(default_factory=dict, init=False)
 
-    def best_of(self, scene: Gaussians) -> Gaussians:
-        """The best round at the check views, the beginning included."""
-        codec, guidance = self.quantizer.codecs["sh"], self.quantizer.guidance
-        context = Decoded(len(scene), scene.sh_degree, scene.mode)
-        context.attributes["means"] = scene.means
-        metric = codec.metric("sh", context, guidance)
-        weights = weights_of(context, guidance)
-        assigned = codec.assign(scene.sh, "sh", weights, guidance.device, metric)
-        whole = metric if metric.shares is None else self._whole(scene, guidance)
-        state = best = _State(scene, assigned)
-        progress = self.ctx.step("calibrate")
-        for number in range(self.stage.rounds + 1):
-            shown = self._shown(state)
-            if self._look(shown, number):
-                best = state
-            if number == self.stage.rounds:
+    def best(self) -> dict[str, Trained]:
+        """The words as they were at the best look at the check views, by group."""
+        stage, progress = self.stage, self.ctx.step("calibrate")
+        best = self._trained()
+        since: list[Array] = []
+        for step in range(stage.steps + 1):
+            if step % stage.check_every == 0 or step == stage.steps:
+                best = self._trained() if self._look(step) else best
+            if step == stage.steps:
                 break
-            state = self._moved(state, shown, metric, whole, number)
+            gradient = self._learn(step)
+            if stage.reassign and self.metric is not None:
+                since = [since[0] + gradient] if since else [gradient]
+                if (step + 1) % stage.reassign == 0:
+                    self._reassign(since.pop() / np.float32(stage.reassign))
             if progress is not None:
-                progress(number + 1, self.stage.rounds)
-        self.ctx.trained["sh"] = Trained(codec, best.assigned)
-        return best.scene
+                progress(step + 1, stage.steps)
+        return best
 
-    def _whole(self, scene: Gaussians, guidance: Guidance) -> WordMetric:
-        """The metric of all coefficients."""
-        assert guidance.sightings is not None
-        terms = scene.sh.shape[1]
-        return WordMetric.of_harmonics(scene.means, guidance.sightings, terms, DAMPING, apart=False)
+    def _trained(self) -> dict[str, Trained]:
+        return {group: words.trained() for group, words in self.words.items()}
 
-    def _shown(self, state: _State) -> Gaussians:
-        """The scene as it will be decoded."""
-        trained = {"sh": Trained(self.quantizer.codecs["sh"], state.assigned)}
-        guidance = replace(self.quantizer.guidance, trained=trained)
-        offsets = CodecQuantizer(self.quantizer.codecs, guidance).offsets(state.scene)
-        changed = {name: getattr(state.scene, name) + by for name, by in offsets.items()}
-        return state.scene.replace(**changed)
+    def _shown(self) -> Gaussians:
+        values = {
+            GROUPS[group]: words.shown(getattr(self.base, GROUPS[group]))
+            for group, words in self.words.items()
+        }
+        return self.base.replace(**values)
 
-    def _moved(
-        self,
-        state: _State,
-        shown: Gaussians,
-        metric: WordMetric,
-        whole: WordMetric,
-        number: int,
-    ) -> _State:
-        """Coefficients, words and assignments after one round."""
-        rate = self.stage.rate * 0.25 ** (number / max(self.stage.rounds - 1, 1))
-        change = -rate * whole.newton(self._gradient(shown, number))
-        used = state.assigned.used
-        used = np.ones(len(shown), bool) if used is None else used
-        # Where a Gaussian has words, they say where it is; elsewhere rounding errors shall not
-        # add up.
-        sh = np.where(used[:, None, None], shown.sh, state.scene.sh) + change
-        vectors = sh.reshape(len(sh), -1)[:, -state.assigned.axes[0].shape[1] :]
-        some = refine(state.assigned.select(used), vectors[used], metric.select(used), 1)
-        indices = state.assigned.indices.copy()
-        indices[:, used] = some.indices
-        assigned = replace(state.assigned, words=some.words, indices=indices)
-        return _State(state.scene.replace(sh=sh.astype(np.float32)), assigned)
+    def _learn(self, step: int) -> Array:  # [N, D]
+        """One step; gives the gradients by what the words of harmonics add up to."""
+        epoch, number = divmod(step, len(self.train))
+        rng = np.random.default_rng([self.ctx.seed, epoch])
+        view = int(rng.permutation(len(self.train))[number])
+        picture, shown = self.train.array(view), self._shown()
 
-    def _gradient(self, shown: Gaussians, number: int) -> Array:  # [N, K, 3]
-        """Of the squared error of all images, estimated at some views."""
-        count = len(self.train)
-        rng = np.random.default_rng([self.ctx.seed, number])
-        views = rng.permutation(count)[: self.stage.views]
-        total = np.zeros(shown.sh.shape, np.float32)
-        for view in views:
-            picture = self.train.array(int(view))
+        def by_pixel(image: Array) -> Array:
+            return 2 * (image - picture)
 
-            def by_pixel(image: Array, picture: Array = picture) -> Array:
-                return 2 * (image - picture)
+        found = self.ctx.renderer.pull_back(shown, self.train.cameras[view], by_pixel)
+        gradients = raw_gradients(shown, found)
+        rate = self.stage.rate * 0.1 ** (step / self.stage.steps)
+        own = np.zeros((0, 0), np.float32)
+        for group, words in self.words.items():
+            mine = words.own(gradients[GROUPS[group]])
+            words.learn(mine, rate)
+            own = mine if group == "sh" else own
+        return own
 
-            camera = self.train.cameras[view]
-            total += self.ctx.renderer.pull_back(shown, camera, by_pixel).sh
-        sightings = self.quantizer.guidance.sightings
-        assert sightings is not None
-        share = len(views) / len(sightings.eyes) * self.stage.scale**2
-        return np.asarray(total / share, dtype=np.float32)
+    def _reassign(self, gradient: Array) -> None:
+        """New words where the mean gradient of a view says that they are better."""
+        assert self.metric is not None
+        words, metric = self.words["sh"], self.metric
+        split = gradient.reshape(len(gradient), metric.terms, -1)
+        step = metric.newton(split * np.float32(metric.views / self.stage.scale**2))
+        wanted = words.assigned.vectors() - self.stage.belief * step.reshape(gradient.shape)
+        changed = words.reassign(wanted, metric)
+        log.info("%d of %d Gaussians have other words", changed, len(gradient))
 
-    def _look(self, shown: Gaussians, number: int) -> bool:
+    def _look(self, step: int) -> bool:
         """Whether it is the best so far."""
-        if len(self.check) == 0:
-            return True
-        render = self.ctx.renderer.render
+        shown, render = self._shown(), self.ctx.renderer.render
         found = [
             psnr(render(shown, camera).image, np.clip(self.check.array(view), 0, 1))
             for view, camera in enumerate(self.check.cameras)
         ]
-        self.psnr.append(float(np.mean(found)))
-        log.info("round %d: %.2f dB on %d check views", number, self.psnr[-1], len(found))
-        return self.psnr[-1] == max(self.psnr)
+        self.psnr[step] = float(np.mean(found)) if found else float(step)
+        log.info("step %d: %.2f dB on %d check views", step, self.psnr[step], len(found))
+        return self.psnr[step] == max(self.psnr.values())

@@ -118,7 +118,10 @@ class Bench:
 
     def measure(self, group: str, name: str, codecs: Mapping[str, Any], factor: float) -> Point:
         """All codecs at a setting, in a scene whose other attributes are as they came."""
-        scaled_codecs = {key: codec.scaled(factor) for key, codec in codecs.items()}
+        scaled_codecs = {
+            key: codec.scaled(factor) if hasattr(codec, "scaled") else codec
+            for key, codec in codecs.items()
+        }
         begun = time.perf_counter()
         if group == SCENE:
             size, seconds, back = self._whole(scaled_codecs, begun)
