@@ -142,7 +142,7 @@ class TrainableWords:
         for s, (words, axes) in enumerate(zip(some.words, some.axes, strict=True)):
             table = (words @ axes).astype(np.float32)
             left += table[indices[s, used]]
-            best = mine.best(left, table).astype(np.int32)
+            best = mine.best(left, words, axes).astype(np.int32)
             changed += int((best != indices[s, used]).sum())
             indices[s, used] = best
             left -= table[best]

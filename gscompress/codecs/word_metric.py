@@ -138,20 +138,39 @@ class WordMetric:
         """The matrices of a few Gaussians."""
         return _unpacked(self.packed[rows], self.terms)
 
-    def best(self, vectors: Array, words: Array) -> Index:  # [N, D], [W, D] -> [N]
-        """The word of least cost for each vector, by looking at all."""
+    def best(self, vectors: Array, words: Array, axes: Axes) -> NDArray[np.intp]:  # [N]
+        """The word [W, L], as multiples of ``axes`` [L, D], of least cost for each vector [N, D].
+
+        By looking at all.
+        """
         middle = words.mean(axis=0)  # the large common part of squares would cost precision
-        words = words - middle
-        squares = self.squares(words)
+        whole, words = (middle @ axes).astype(np.float32), words - middle
+        if np.array_equal(axes, np.eye(vectors.shape[1])):
+            along, squares = None, self.squares(words)
+        else:
+            along, squares = self._seen_along(axes).astype(np.float32), _products(words[:, :, None])
         columns = np.ascontiguousarray(np.concatenate([squares, -2 * words], axis=1).T)
+        turned = axes.T.astype(np.float32)
         out = np.empty(len(vectors), np.intp)
         step = max(1, min(_ROWS, _BLOCK // len(words)))
         for begin in range(0, len(vectors), step):
             part = slice(begin, begin + step)
-            wanted = self._pulls(part, vectors[part] - middle)
-            features = np.concatenate([self.packed[part], wanted], axis=1)
-            out[part] = np.argmin(features @ columns, axis=1)
+            packed, wanted = self.packed[part], self._pulls(part, vectors[part] - whole)
+            if along is not None:
+                packed, wanted = packed @ along, wanted @ turned
+            out[part] = np.argmin(np.concatenate([packed, wanted], axis=1) @ columns, axis=1)
         return out
+
+    def _seen_along(self, axes: Axes) -> Floats:  # [T (T + 1) / 2, L (L + 1) / 2]
+        """What packed matrices are multiplied by to be those of multiples of axes [L, D]."""
+        turned = axes.reshape(len(axes), self.terms, -1)
+        both = np.einsum("ltc,muc->tulm", turned, turned, optimize=True)
+        rows, columns = np.triu_indices(self.terms)
+        both = (
+            both[rows, columns]
+            + np.where(rows == columns, 0, 1)[:, None, None] * both[columns, rows]
+        )
+        return np.asarray(both[:, *np.triu_indices(len(axes))])
 
     def squares(self, words: Array) -> Array:  # [W, D] -> [W, T (T + 1) / 2]
         """Their products with ``packed`` are the costs of words."""
@@ -177,17 +196,13 @@ class WordMetric:
         Those that nobody has stay as they are.
         """
         matrices, wanted = self._sums(vectors, labels, len(words))
-        turned = axes.reshape(len(axes), self.terms, -1)
-        out = words.copy()
+        out, eye, along = words.copy(), np.eye(len(axes)), self._seen_along(axes)
         used = np.flatnonzero(np.bincount(labels, minlength=len(words)))
         for begin in range(0, len(used), _ROWS):
             some = used[begin : begin + _ROWS]
-            whole = _unpacked(matrices[some], self.terms)
-            reached = np.einsum("wtu,muc->wmtc", whole, turned, optimize=True)
-            left = np.einsum("ltc,wmtc->wlm", turned, reached, optimize=True)
+            left = _unpacked(matrices[some] @ along, len(axes))
             pull = _PULL * np.trace(left, axis1=1, axis2=2)[:, None] / len(axes) + 1e-30
             right = wanted[some] @ axes.T + pull * words[some]
-            eye = np.eye(len(axes))
             found = np.linalg.solve(left + pull[:, :, None] * eye, right[:, :, None])
             out[some] = found[:, :, 0]
         return out
@@ -229,7 +244,7 @@ def refine(assigned: Assigned, vectors: Array, metric: WordMetric, rounds: int) 
         for s, axes in enumerate(assigned.axes):
             left += _table(words[s], axes)[labels[s]]
             words[s] = metric.fitted(left, labels[s], words[s], axes)
-            labels[s] = metric.best(left, _table(words[s], axes))
+            labels[s] = metric.best(left, words[s], axes)
             left -= _table(words[s], axes)[labels[s]]
     indices = np.stack(labels).astype(np.int32)
     return replace(assigned, words=tuple(words), indices=indices)

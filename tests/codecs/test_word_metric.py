@@ -38,7 +38,7 @@ def test_costs_and_best_words_are_those_of_the_twin():
     vectors = rng.normal(3, 1, (150, 12)).astype(np.float32)
     words = rng.normal(3, 1, (40, 12)).astype(np.float32)
     everything = np.stack([cost(matrices, vectors - word) for word in words], axis=1)
-    labels = metric.best(vectors, words)
+    labels = metric.best(vectors, words, np.eye(12))
     np.testing.assert_allclose(
         everything[np.arange(150), labels], everything.min(axis=1), rtol=1e-4, atol=1e-4
     )
@@ -49,13 +49,24 @@ def test_costs_and_best_words_are_those_of_the_twin():
     assert everything[np.arange(150), nearest].sum() > 1.2 * everything.min(axis=1).sum()
 
 
+def test_words_along_axes_are_chosen_as_the_vectors_that_they_make():
+    rng = np.random.default_rng(1)
+    metric, matrices = random_metric(100, 4)
+    vectors = rng.normal(1, 1, (100, 12)).astype(np.float32)
+    axes = np.linalg.qr(rng.normal(0, 1, (12, 12)))[0][:5]
+    words = rng.normal(1, 1, (30, 5)).astype(np.float32)
+    everything = np.stack([cost(matrices, vectors - word @ axes) for word in words], axis=1)
+    found = everything[np.arange(100), metric.best(vectors, words, axes)]
+    np.testing.assert_allclose(found, everything.min(axis=1), rtol=1e-4, atol=1e-4)
+
+
 def test_plain_metrics_give_the_nearest_words():
     rng = np.random.default_rng(2)
     vectors = rng.normal(0, 1, (200, 3)).astype(np.float32)
     words = rng.normal(0, 1, (16, 3)).astype(np.float32)
     metric = WordMetric.plain(rng.random(200) + 0.1)
     nearest = np.argmin(((vectors[:, None] - words) ** 2).sum(axis=2), axis=1)
-    assert (metric.best(vectors, words) == nearest).all()
+    assert (metric.best(vectors, words, np.eye(3)) == nearest).all()
 
 
 def test_fitted_words_have_no_better_neighbours():

@@ -18,7 +18,8 @@ from gscompress.pipeline import Result, compress
 from gscompress.stages.base import Context
 from gscompress.stages.calibrate import Calibrate
 
-FEW = VecTree(codebook=24, keep_exact=0.1, views=16)
+FEW = VecTree(codebook=24, keep_exact=0.1)
+SEEN = dataclasses.replace(FEW, views=16)
 QUICK = Calibrate(steps=60, scale=1.0, reassign=20, check_views=2, check_every=20)
 
 
@@ -38,15 +39,19 @@ def coded(scene: Gaussians, cameras: list[Camera], setting: Config) -> tuple[Res
 def test_held_out_views_gain_at_nearly_equal_bytes(scene: Gaussians, cameras: list[Camera]) -> None:
     plain, before = coded(scene, cameras, config(sh=FEW))
     found, after = coded(scene, cameras, config(QUICK, sh=FEW))
-    assert after > before + 0.5
+    assert after > before + 0.7
     assert len(found.to_bytes()) < 1.03 * len(plain.to_bytes())
 
 
 def test_choosing_anew_gains(scene: Gaussians, cameras: list[Camera]) -> None:
-    still = dataclasses.replace(QUICK, reassign=0)
-    _, fixed = coded(scene, cameras, config(still, sh=FEW))
-    _, free = coded(scene, cameras, config(QUICK, sh=FEW))
-    assert free > fixed
+    """Words in the metric of images are 3 dB better to begin with."""
+    _, before = coded(scene, cameras, config(sh=SEEN))
+    assert before > coded(scene, cameras, config(sh=FEW))[1] + 2.5
+    slow = dataclasses.replace(QUICK, rate=0.02)
+    _, fixed = coded(scene, cameras, config(dataclasses.replace(slow, reassign=0), sh=SEEN))
+    _, free = coded(scene, cameras, config(slow, sh=SEEN))
+    assert free > fixed + 0.1
+    assert free > before + 0.15
 
 
 @pytest.mark.parametrize(
@@ -63,7 +68,7 @@ def test_every_codec_with_words_gains(
 
 
 def test_twice_is_the_same(scene: Gaussians, cameras: list[Camera]) -> None:
-    setting = config(dataclasses.replace(QUICK, steps=10, reassign=5), sh=FEW)
+    setting = config(dataclasses.replace(QUICK, steps=10, reassign=5), sh=SEEN)
     one, other = (coded(scene, cameras, setting)[0].to_bytes() for _ in range(2))
     assert one == other
 
