@@ -55,7 +55,7 @@ class Calibrate(Stage):
     scale: float = 0.5
     rate: float = 0.1
     reassign: int = 25
-    belief: float = 0.2
+    belief: float = 0.1
     check_views: int = 6
     check_every: int = 50
 

@@ -2,7 +2,7 @@
 
 "scene" codes all attributes: equal steps are the preset's codecs; VecTree has words for part of the
 harmonics and the preset's codecs for the rest; SVQ and RVQ have words for scales, rotations and
-harmonics. For a single attribute everything else stays as it came. Each quantizer is measured at
+harmonics. VecTree has 8,192 words, at most one for 20 Gaussians. For a single attribute everything else stays as it came. Each quantizer is measured at
 several settings: --factors times its own steps, or as many words as make such errors. Equal steps
 get settings in between, so that there is something to compare with.
 
@@ -70,11 +70,12 @@ class Point:
     seconds: float
 
 
-def quantizers(group: str, preset: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The codecs of each quantizer, by its name and by attribute."""
+def quantizers(group: str, preset: Mapping[str, Any], count: int) -> dict[str, dict[str, Any]]:
+    """The codecs of each quantizer for so many Gaussians, by its name and by attribute."""
     sh = preset["sh"]
     own = {name: getattr(sh, name) for name in ("step", "sh_step", "chroma", "adapt", "views")}
-    tree = {"sh": VecTree(**own, word_step=sh.sh_step / 2)}
+    words = min(8192, max(1, count // 20))
+    tree = {"sh": VecTree(codebook=words, **own, word_step=sh.sh_step / 2)}
     svq = {
         "scales": SVQ(1, 64),
         "quats": SVQ(2, 512, canonical=True),
@@ -211,7 +212,7 @@ def main(arguments: list[str]) -> int:
     bench = Bench(scene, config, Context(scene, train, device=options.device), views, photos)
     points = []
     for group in options.groups.split(","):
-        for name, codecs in quantizers(group, bench.codecs).items():
+        for name, codecs in quantizers(group, bench.codecs, len(scene)).items():
             for factor in sorted({*options.factors, *(BETWEEN if name == STEPS else ())}):
                 points.append(bench.measure(group, name, codecs, factor))
                 say("  ".join(_cells(points[-1])))
