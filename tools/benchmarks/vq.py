@@ -1,10 +1,10 @@
 """Quantizers compared at equal quality: codebooks (VecTree, SVQ, RVQ) and equal steps.
 
 "scene" codes all attributes: equal steps are the preset's codecs; VecTree has words for part of the
-harmonics and the preset's codecs for the rest; SVQ and RVQ have words for scales, rotations and
-harmonics. VecTree has 8,192 words, at most one for 20 Gaussians. For a single attribute everything else stays as it came. Each quantizer is measured at
-several settings: --factors times its own steps, or as many words as make such errors. Equal steps
-get settings in between, so that there is something to compare with.
+harmonics (8,192, at most one for 20 Gaussians) and the preset's codecs for the rest; SVQ and RVQ
+have words for scales, rotations and harmonics. For a single attribute everything else stays as it
+came. Each quantizer is measured at several settings: --factors times its own steps, or as many
+words as make such errors. Equal steps get settings in between, to have something to compare with.
 
 PSNR is against renders of the input at test cameras; with --images also what is lost on photos.
 Bytes include codebooks, bases and flags, with the preset's entropy coder; those at a PSNR lie on
@@ -213,6 +213,8 @@ def main(arguments: list[str]) -> int:
     points = []
     for group in options.groups.split(","):
         for name, codecs in quantizers(group, bench.codecs, len(scene)).items():
+            if options.only and name not in options.only.split(","):
+                continue
             for factor in sorted({*options.factors, *(BETWEEN if name == STEPS else ())}):
                 points.append(bench.measure(group, name, codecs, factor))
                 say("  ".join(_cells(points[-1])))
@@ -264,6 +266,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--groups", default="scene,scales,quats,sh", help="attributes or scene, by commas"
     )
+    parser.add_argument("--only", default="", help="quantizers, by commas; default: all")
     parser.add_argument("--factors", type=float, nargs="+", default=[0.5, 1.0, 2.0, 4.0])
     parser.add_argument("--levels", type=float, nargs="+", default=[40.0, 42.0, 45.0, 50.0])
     parser.add_argument("--views", type=int, default=0, help="test views; default: all")
