@@ -110,6 +110,7 @@ def test_bytes_at_a_psnr_lie_between_measured_points():
     assert bytes_at(44, curve) == 2000
     assert bytes_at(45, curve) is None
     assert bytes_at(37, curve) is None
+    assert bytes_at(37, []) is None
     words = [point("RVQ", size, psnr) for size, psnr in ((1200, 39), (1500, 41))]
     assert at_equal_quality([*curve, *words], [40, 44]) == [
         ["sh", STEPS, "1,000", "2,000"],

@@ -175,7 +175,7 @@ class Bench:
 def bytes_at(wanted: float, curve: Sequence[Point]) -> float | None:
     """Bytes of a quantizer at a PSNR, between its measured points; None outside."""
     points = sorted((point.psnr, point.bytes) for point in curve)
-    if not points[0][0] - 0.005 <= wanted <= points[-1][0] + 0.005:
+    if not points or not points[0][0] - 0.005 <= wanted <= points[-1][0] + 0.005:
         return None
     return float(np.interp(wanted, *zip(*points, strict=True)))
 
