@@ -40,6 +40,8 @@ class Camera:
         cx: Principal point; the centre of the leftmost pixel is at 0.5.
         cy: Principal point along y.
         viewmat: World-to-camera transform.
+        blur: What is added to the variances of every splat on the image, in pixels^2, so that none
+            falls between pixels (Kerbl et al. 2023; gsplat calls it eps2d).
     """
 
     name: str
@@ -50,6 +52,7 @@ class Camera:
     cx: float
     cy: float
     viewmat: NDArray[np.float64]  # [4, 4]
+    blur: float = 0.3
 
     @property
     def intrinsics(self) -> NDArray[np.float64]:  # [3, 3]
@@ -76,6 +79,22 @@ class Camera:
             fy=self.fy * y,
             cx=self.cx * x,
             cy=self.cy * y,
+        )
+
+    def thinned(self, every: int, column: int, row: int) -> Camera:
+        """The same image's ``[row::every, column::every]``: one pixel of ``every`` x ``every``.
+
+        Unlike those of a resized view, its pixels are exactly some of the full image's.
+        """
+        return dataclasses.replace(
+            self,
+            width=-(-(self.width - column) // every),
+            height=-(-(self.height - row) // every),
+            fx=self.fx / every,
+            fy=self.fy / every,
+            cx=(self.cx - column - 0.5) / every + 0.5,
+            cy=(self.cy - row - 0.5) / every + 0.5,
+            blur=self.blur / every**2,
         )
 
 

@@ -207,13 +207,13 @@ class CpuRenderer:
         self._idle.append(rasterizer)
 
 
-Pose = tuple[NDArray[np.float64], tuple[float, float, float, float]]
-"""World-to-camera matrix, and fx, fy, cx, cy."""
+Pose = tuple[NDArray[np.float64], tuple[float, float, float, float], float]
+"""World-to-camera matrix; fx, fy, cx, cy; and the blur."""
 
 
 def _pose(camera: Camera) -> Pose:
     viewmat = np.ascontiguousarray(camera.viewmat, np.float64)
-    return viewmat, (camera.fx, camera.fy, camera.cx, camera.cy)
+    return viewmat, (camera.fx, camera.fy, camera.cx, camera.cy), camera.blur
 
 
 def _activated(scene: Gaussians) -> tuple[Array, Array, Array, Array, Array]:

@@ -180,6 +180,7 @@ class GsplatRenderer:
             Ks=self._float(camera.intrinsics)[None],
             width=camera.width,
             height=camera.height,
+            eps2d=camera.blur,
             sh_degree=int(sh.shape[1] ** 0.5 + 0.5) - 1,
             packed=False,
             backgrounds=self._float(background)[None],

@@ -40,7 +40,7 @@ class Distill(Stage):
         steps: Steps of the iterative distillation; 0 for the closed form alone.
         pseudo: Pseudo-views per camera: 2 is the published share.
         jitter: As in `gscompress.pseudo_views`.
-        scale: Size of the views' sides relative to the cameras'.
+        every: As in `gscompress.stages.finetune.Finetune`.
         rates: First learning rates of the iterative distillation.
     """
 
@@ -51,7 +51,7 @@ class Distill(Stage):
     steps: int = 0
     pseudo: float = 2.0
     jitter: float = 0.01
-    scale: float = 1.0
+    every: int = 1
     rates: Rates = _MEANS_AND_COLOURS
 
     def __post_init__(self) -> None:
@@ -101,7 +101,7 @@ class Distill(Stage):
     def _finetune(self) -> Finetune:
         return Finetune(
             steps=self.steps,
-            scale=self.scale,
+            every=self.every,
             pseudo=self.pseudo,
             jitter=self.jitter,
             rates=self.rates,

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gscompress.cameras import Camera
 from gscompress.gaussians import Array, Gaussians
-from gscompress.photos import fit_camera
 from gscompress.render.base import Renderer, torch_device
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Targets", "photo_targets", "render_targets", "scaled_camera", "shrunk"]
+__all__ = ["Part", "Targets", "parts", "photo_targets", "render_targets"]
 
 MIN_SIDE = 16
-"""No view is scaled down to fewer pixels: SSIM needs 11."""
+"""No part of a view has fewer pixels along a side: SSIM needs 11."""
 
 
 @dataclass(eq=False)
@@ -72,72 +71,51 @@ class Targets:
         return torch.from_numpy(self.array(view)).to(self.device)
 
 
+class Part(NamedTuple):
+    """Some pixels of a view, evenly spread: ``image[row::every, column::every]``.
+
+    What a render of fewer pixels shows is no smaller photo: every Gaussian is widened by the same
+    part of a pixel, whatever the pixel's size. Parts are made of the pixels of the full image.
+    """
+
+    view: int
+    camera: Camera
+    every: int = 1
+    column: int = 0
+    row: int = 0
+
+    def of(self, image: Array) -> Array:  # [H, W, 3] -> [h, w, 3]
+        """The same pixels of an image of the whole view."""
+        return image[self.row :: self.every, self.column :: self.every]
+
+
+def parts(cameras: Sequence[Camera], every: int) -> list[list[Part]]:
+    """All ``every`` x ``every`` parts of each view; fewer where they would become too small."""
+    found = []
+    for view, camera in enumerate(cameras):
+        n = max(1, min(every, min(camera.width, camera.height) // MIN_SIDE))
+        places = [(column, row) for row in range(n) for column in range(n)]
+        found.append([Part(view, camera.thinned(n, *place), n, *place) for place in places])
+    return found
+
+
 def render_targets(
-    scene: Gaussians, cameras: Sequence[Camera], renderer: Renderer, scale: float, room: int
+    scene: Gaussians, cameras: Sequence[Camera], renderer: Renderer, room: int
 ) -> Targets:
     """Renders of a scene, the teacher."""
-    small = [scaled_camera(camera, scale) for camera in cameras]
 
     def draw(view: int) -> Array:
-        return renderer.render(scene, small[view]).image
+        return renderer.render(scene, cameras[view]).image
 
-    return Targets(small, draw, room, torch_device(renderer))
+    return Targets(cameras, draw, room, torch_device(renderer))
 
 
 def photo_targets(
-    images: Sequence[Array],
-    views: Sequence[int],
-    cameras: Sequence[Camera],
-    teacher: Gaussians,
-    renderer: Renderer,
-    scale: float,
-    room: int,
+    images: Sequence[Array], chosen: Sequence[Part], renderer: Renderer, room: int
 ) -> Targets:
-    """Photos.
-
-    A render of fewer pixels is no smaller photo: every Gaussian is widened by the same part of a
-    pixel, whatever its size, and a scene fitted to averaged photos is wrong at full size. So where
-    the sides are scaled, a target is the teacher's small render plus the average over areas of what
-    the photo differs from its full one.
-
-    Args:
-        images: The photos of all cameras.
-        views: Numbers of those wanted.
-        cameras: All cameras.
-        teacher: The input scene.
-        renderer: Renders it, and says where the pictures have to be.
-        scale: Of the sides of the views.
-        room: As for Targets.
-    """
-    fitted = [fit_camera(cameras[i], images[i], cameras[i].name) for i in views]
-    small = [scaled_camera(camera, scale) for camera in fitted]
+    """Parts of photos, which have the sizes of the parts' views."""
 
     def draw(view: int) -> Array:
-        camera, photo = small[view], images[views[view]]
-        shape = camera.height, camera.width
-        if photo.shape[:2] == shape:
-            return photo
-        change = photo - renderer.render(teacher, fitted[view]).image
-        return renderer.render(teacher, camera).image + shrunk(change, shape)
+        return chosen[view].of(images[chosen[view].view])
 
-    return Targets(small, draw, room, torch_device(renderer))
-
-
-def shrunk(image: Array, shape: tuple[int, int]) -> Array:  # [H, W, 3] -> [*shape, 3]
-    """Means over areas: every pixel counts in proportion to how much of it an area covers."""
-    rows, columns = (_areas(*sizes) for sizes in zip(image.shape[:2], shape, strict=True))
-    means = np.einsum("ih,hwc,jw->ijc", rows, image, columns, optimize=True)
-    return np.asarray(means, np.float32)
-
-
-def _areas(size: int, parts: int) -> Array:  # [parts, size]
-    """Share of each pixel of a row in each of ``parts`` equal lengths of it."""
-    edges = np.arange(parts + 1)[:, None] * (size / parts)
-    passed = np.clip(edges - np.arange(size), 0, 1)
-    return np.asarray(np.diff(passed, axis=0) * (parts / size), np.float32)
-
-
-def scaled_camera(camera: Camera, scale: float) -> Camera:
-    """The same view with sides ``scale`` times as long, but at least 16 pixels."""
-    width, height = (max(MIN_SIDE, round(side * scale)) for side in (camera.width, camera.height))
-    return camera if scale == 1 else camera.resized(width, height)
+    return Targets([part.camera for part in chosen], draw, room, torch_device(renderer))

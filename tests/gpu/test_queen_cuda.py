@@ -36,7 +36,7 @@ def _moved():
 
 
 def _targets(renderer):
-    return [render_targets(s, CAMERAS, renderer, 1.0, 1 << 30) for s in (SCENE, _moved())]
+    return [render_targets(s, CAMERAS, renderer, 1 << 30) for s in (SCENE, _moved())]
 
 
 def _masks():

@@ -53,6 +53,25 @@ def test_matches_the_dense_reference(mode, degree, background, seed, size, shift
     assert truth.image.std() > 0.1
 
 
+@pytest.mark.parametrize("mode", ["default", "mip"])
+@pytest.mark.parametrize("every", [2, 3])
+def test_thinned_views_have_pixels_of_the_whole(mode, every) -> None:
+    scene, camera = make_scene(700, 1, 2, mode), make_camera(97, 64, angle=1, shift=(3, -2))
+    whole = CpuRenderer().render(scene, camera)
+    seen = np.zeros((64, 97), int)
+    for row in range(every):
+        for column in range(every):
+            part = CpuRenderer().render(scene, camera.thinned(every, column, row))
+            expected = whole.image[row::every, column::every]
+            assert part.image.shape == expected.shape
+            assert psnr(part.image, expected) > 70
+            assert psnr(part.alpha, whole.alpha[row::every, column::every]) > 70
+            seen[row::every, column::every] += 1
+    resized = CpuRenderer().render(scene, camera.resized(48, 32)).image
+    assert psnr(resized, whole.image[::2, :96:2]) < 50  # splats are widened more
+    assert np.all(seen == 1)
+
+
 def reference():
     """The dense reference, and a function that activates a scene for it."""
     pytest.importorskip("gsplat", reason="the reference is built on gsplat's torch functions")

@@ -49,7 +49,7 @@ Scene make_scene(const Input2& means, const Input2& quats, const Input2& scales,
   return {means.data(), quats.data(), scales.data(), opacities.data(), sh.data(), n};
 }
 
-View make_view(const Matrix& viewmat, const Focal& focal, const Output3& image,
+View make_view(const Matrix& viewmat, const Focal& focal, float blur, const Output3& image,
                const std::array<float, 3>& background, bool antialiased, std::size_t bases) {
   constexpr std::size_t kMaxSide = 1 << 20;
   require(image.shape(0) > 0 && image.shape(1) > 0 && image.shape(0) <= kMaxSide &&
@@ -58,6 +58,7 @@ View make_view(const Matrix& viewmat, const Focal& focal, const Output3& image,
   const int height = static_cast<int>(image.shape(0)), width = static_cast<int>(image.shape(1));
   const auto [fx, fy, cx, cy] = focal;
   require(fx > 0 && fy > 0, "fx, fy: expected positive focal lengths");
+  require(blur >= 0, "blur: expected 0 or more");
   View v{};
   for (std::size_t i = 0; i < 3; ++i) {
     double position = 0;
@@ -73,6 +74,7 @@ View make_view(const Matrix& viewmat, const Focal& focal, const Output3& image,
   v.fy = static_cast<float>(fy);
   v.cx = static_cast<float>(cx);
   v.cy = static_cast<float>(cy);
+  v.blur = blur;
   const double margin_x = kFrustumMargin * 0.5 * width / fx;
   const double margin_y = kFrustumMargin * 0.5 * height / fy;
   v.min_x = static_cast<float>(-cx / fx - margin_x);
@@ -105,10 +107,10 @@ Rasterizer* make_rasterizer(int threads, const std::optional<std::string>& simd)
 
 void forward(Rasterizer& self, const Input2& means, const Input2& quats, const Input2& scales,
              const Input1& opacities, const Input3& sh, const Matrix& viewmat, const Focal& focal,
-             const std::array<float, 3>& background, bool antialiased, const Output3& image,
-             const Output2& alpha) {
+             float blur, const std::array<float, 3>& background, bool antialiased,
+             const Output3& image, const Output2& alpha) {
   const Scene scene = make_scene(means, quats, scales, opacities, sh);
-  const View view = make_view(viewmat, focal, image, background, antialiased, sh.shape(1));
+  const View view = make_view(viewmat, focal, blur, image, background, antialiased, sh.shape(1));
   const Image out = make_image(image, alpha, view);
   nb::gil_scoped_release release;
   self.forward(view, scene, out);
@@ -167,14 +169,14 @@ void backward(Rasterizer& self, const Input2& means, const Input2& quats, const 
 
 void scores(Rasterizer& self, const Input2& means, const Input2& quats, const Input2& scales,
             const Input1& opacities, const Input3& sh, const Matrix& viewmat, const Focal& focal,
-            const std::array<float, 3>& background, bool antialiased, const Output3& image,
-            const Output2& alpha, const Doubles& weight_sum, const Doubles& weight_sq_sum,
-            const Output1& weight_max, const Counts& hits,
+            float blur, const std::array<float, 3>& background, bool antialiased,
+            const Output3& image, const Output2& alpha, const Doubles& weight_sum,
+            const Doubles& weight_sq_sum, const Output1& weight_max, const Counts& hits,
             const std::optional<Doubles>& removal_effect,
             const std::optional<Doubles>& transmittance_sum,
             const std::optional<Counts>& dominated) {
   const Scene scene = make_scene(means, quats, scales, opacities, sh);
-  const View view = make_view(viewmat, focal, image, background, antialiased, sh.shape(1));
+  const View view = make_view(viewmat, focal, blur, image, background, antialiased, sh.shape(1));
   const Image out = make_image(image, alpha, view);
   const std::size_t n = scene.size;
   require(weight_sum.shape(0) == n && weight_sq_sum.shape(0) == n && weight_max.shape(0) == n &&
@@ -216,9 +218,9 @@ void bind_rasterizer(nb::module_& m) {
       .def_prop_ro("visible", &Rasterizer::visible)
       .def_prop_ro("pairs", &Rasterizer::pairs)
       .def("forward", &forward, nb::arg("means"), nb::arg("quats"), nb::arg("scales"),
-           nb::arg("opacities"), nb::arg("sh"), nb::arg("viewmat"), nb::arg("focal"), nb::kw_only(),
-           nb::arg("background"), nb::arg("antialiased"), nb::arg("image").noconvert(),
-           nb::arg("alpha").noconvert())
+           nb::arg("opacities"), nb::arg("sh"), nb::arg("viewmat"), nb::arg("focal"),
+           nb::arg("blur") = kBlur, nb::kw_only(), nb::arg("background"), nb::arg("antialiased"),
+           nb::arg("image").noconvert(), nb::arg("alpha").noconvert())
       .def("backward", &backward, nb::arg("means"), nb::arg("quats"), nb::arg("scales"),
            nb::arg("opacities"), nb::arg("sh"), nb::arg("image"), nb::arg("alpha"),
            nb::arg("image_gradient"), nb::arg("alpha_gradient").none(), nb::kw_only(),
@@ -226,11 +228,12 @@ void bind_rasterizer(nb::module_& m) {
            nb::arg("by_scales").noconvert().none(), nb::arg("by_opacities").noconvert().none(),
            nb::arg("by_sh").noconvert(), nb::arg("by_means2d").noconvert().none())
       .def("scores", &scores, nb::arg("means"), nb::arg("quats"), nb::arg("scales"),
-           nb::arg("opacities"), nb::arg("sh"), nb::arg("viewmat"), nb::arg("focal"), nb::kw_only(),
-           nb::arg("background"), nb::arg("antialiased"), nb::arg("image").noconvert(),
-           nb::arg("alpha").noconvert(), nb::arg("weight_sum").noconvert(),
-           nb::arg("weight_sq_sum").noconvert(), nb::arg("weight_max").noconvert(),
-           nb::arg("hits").noconvert(), nb::arg("removal_effect").noconvert().none(),
+           nb::arg("opacities"), nb::arg("sh"), nb::arg("viewmat"), nb::arg("focal"),
+           nb::arg("blur") = kBlur, nb::kw_only(), nb::arg("background"), nb::arg("antialiased"),
+           nb::arg("image").noconvert(), nb::arg("alpha").noconvert(),
+           nb::arg("weight_sum").noconvert(), nb::arg("weight_sq_sum").noconvert(),
+           nb::arg("weight_max").noconvert(), nb::arg("hits").noconvert(),
+           nb::arg("removal_effect").noconvert().none(),
            nb::arg("transmittance_sum").noconvert().none() = nb::none(),
            nb::arg("dominated").noconvert().none() = nb::none());
 }

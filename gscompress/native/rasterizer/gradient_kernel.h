@@ -112,8 +112,8 @@ GSC_INLINE SplatGradient splat_gradient(const View& view, const Projection& p, F
     // alpha has the factor sqrt(sharp / det): half the gradients of its logarithm, times h.
     const Floats half_h = h * 0.5f;
     const Floats inverse_sharp = half_h / p.sharp_det, blurred = half_h * inverse_det;
-    g.xx += (p.yy - kBlur) * inverse_sharp - p.yy * blurred;
-    g.yy += (p.xx - kBlur) * inverse_sharp - p.xx * blurred;
+    g.xx += (p.yy - view.blur) * inverse_sharp - p.yy * blurred;
+    g.yy += (p.xx - view.blur) * inverse_sharp - p.xx * blurred;
     g.xy -= p.xy * (inverse_sharp - blurred);
   }
   return g;

@@ -85,9 +85,9 @@ GSC_INLINE void project(const View& view, const Floats* quat, const Floats* scal
   const Floats m1 = a[1] * b[2] - a[2] * b[1];
   const Floats m2 = a[2] * b[0] - a[0] * b[2];
   p.sharp_det = m0 * m0 + m1 * m1 + m2 * m2;
-  p.det = p.sharp_det + (xx + yy) * kBlur + kBlur * kBlur;
-  p.xx = xx + kBlur;
-  p.yy = yy + kBlur;
+  p.det = p.sharp_det + (xx + yy) * view.blur + view.blur * view.blur;
+  p.xx = xx + view.blur;
+  p.yy = yy + view.blur;
 }
 
 }  // namespace gscompress::raster::GSC_SIMD

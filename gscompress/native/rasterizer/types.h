@@ -12,7 +12,7 @@ namespace gscompress::raster {
 inline constexpr float kAlphaMin = 1.0f / 255.0f;  // a splat adds nothing below this opacity
 inline constexpr float kAlphaMax = 0.999f;         // opacity of one splat at one pixel is cut here
 inline constexpr float kStop = 1e-4f;              // a pixel is finished when so little passes
-inline constexpr float kBlur = 0.3f;               // added to the diagonal of 2-D covariances
+inline constexpr float kBlur = 0.3f;               // View::blur of an ordinary view
 inline constexpr float kNear = 0.01f;
 inline constexpr float kFar = 1e10f;
 inline constexpr float kFrustumMargin = 0.3f;  // of tan(fov / 2), where the Jacobian is clamped
@@ -34,6 +34,7 @@ struct View {
   float translation[3];  // world to camera
   float position[3];     // of the camera, in the world
   float fx, fy, cx, cy;
+  float blur;                        // added to the diagonal of 2-D covariances, in pixels^2
   float min_x, max_x, min_y, max_y;  // of x / z and y / z, where the Jacobian is clamped
   int width, height;
   int tiles_x, tiles_y;

@@ -99,7 +99,7 @@ def learn(
     threads = getattr(renderer, "threads", 1)
     loss = PhotoLoss(settings.ssim_share, settings.softness, threads)
     plan = Plan({}, loss, settings.steps, last_rate=settings.last_rate)
-    stale = render_targets(previous, now.cameras, renderer, 1.0, ROOM)
+    stale = render_targets(previous, now.cameras, renderer, ROOM)
     births = _births(model, previous, now, motion, settings, room)
     antialiased = is_antialiased(previous)
     began = time.monotonic()

@@ -45,7 +45,7 @@ def split(scene: Gaussians) -> Gaussians:
 def learn(
     scene: Gaussians, target: Gaussians, cameras: Sequence[Camera], settings: QueenSettings
 ) -> LatentFrame:
-    before, now = (render_targets(s, cameras, RENDERER, 1.0, 1 << 30) for s in (scene, target))
+    before, now = (render_targets(s, cameras, RENDERER, 1 << 30) for s in (scene, target))
     return train_frame(scene, before, now, RENDERER, settings)
 
 
@@ -204,7 +204,7 @@ def test_nonsense_is_refused(change: dict[str, float]) -> None:
 
 
 def test_dynamic_is_what_moves(scene: Gaussians, moved: Gaussians, cameras: list[Camera]) -> None:
-    before, now = (render_targets(s, cameras, RENDERER, 1.0, 1 << 30) for s in (scene, moved))
+    before, now = (render_targets(s, cameras, RENDERER, 1 << 30) for s in (scene, moved))
     motion = find_motion(scene, before, now, RENDERER, QUICK.motion)
     assert torch.equal(motion.dynamic, motion.difference > QUICK.motion.dynamic)
     assert float(motion.dynamic[-BLOB:].float().mean()) > 0.7

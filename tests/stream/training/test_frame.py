@@ -34,7 +34,7 @@ def learn(
     settings: QueenSettings,
     renderer: CpuRenderer = RENDERER,
 ) -> LatentFrame:
-    before, now = (render_targets(s, cameras, renderer, 1.0, 1 << 30) for s in (scene, moved))
+    before, now = (render_targets(s, cameras, renderer, 1 << 30) for s in (scene, moved))
     return train_frame(scene, before, now, renderer, settings)
 
 
@@ -82,7 +82,7 @@ def test_the_decoded_frame_is_what_was_rendered_in_training(
     scene: Gaussians, moved: Gaussians, cameras: list[Camera]
 ) -> None:
     """Within the rounding of positions to their step, and of float32 sums."""
-    before, now = (render_targets(s, cameras, RENDERER, 1.0, 1 << 30) for s in (scene, moved))
+    before, now = (render_targets(s, cameras, RENDERER, 1 << 30) for s in (scene, moved))
     motion = find_motion(scene, before, now, RENDERER, QUICK.motion)
     extent = camera_extent(cameras)
     model = LatentModel(scene, motion, QUICK, extent)
@@ -123,7 +123,7 @@ def test_outside_of_the_masks_nothing_changes(
     sh = moved.sh.copy()
     sh[:-BLOB, 0] += np.float32(0.2)
     target, ball = moved.replace(sh=sh), np.arange(len(scene) - BLOB)
-    before, now = (render_targets(s, cameras, RENDERER, 1.0, 1 << 30) for s in (scene, target))
+    before, now = (render_targets(s, cameras, RENDERER, 1 << 30) for s in (scene, target))
     masks = []
     for camera in cameras:
         alphas = [

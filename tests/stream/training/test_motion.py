@@ -28,7 +28,7 @@ RENDERER = get_renderer("cpu")
 
 
 def pictures(scene: Gaussians, cameras: Sequence[Camera]) -> Targets:
-    return render_targets(scene, cameras, RENDERER, 1.0, 1 << 30)
+    return render_targets(scene, cameras, RENDERER, 1 << 30)
 
 
 def test_the_same_photos_are_no_motion(scene: Gaussians, cameras: list[Camera]) -> None:
