@@ -14,16 +14,18 @@ from gscompress.codecs.scene import GROUPS
 from gscompress.codecs.tuning import TrainableWords
 from gscompress.codecs.word_metric import WordMetric
 from gscompress.gaussians import Array, Gaussians
-from gscompress.importance import pick_views
 from gscompress.metrics import psnr
 from gscompress.stages.base import Context, Stage
 from gscompress.stages.learners import raw_gradients
 from gscompress.stages.quantizer import CodecQuantizer
-from gscompress.stages.targets import Targets, render_targets
+from gscompress.stages.targets import Targets, parts, render_targets
 
 __all__ = ["Calibrate"]
 
 log = logging.getLogger(__name__)
+
+_ROOM = 1 << 30
+"""Bytes of pictures to keep."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Calibrate(Stage):
 
     Attributes:
         steps: Number of steps, one view each.
-        scale: Size of the views' sides relative to the cameras'.
+        every: A step looks at one pixel of each ``every`` x ``every`` of a view, as those of
+            `gscompress.stages.finetune` do.
         rate: First learning rate, as a share of the errors that words make; falls to a tenth.
         reassign: Steps after which Gaussians choose anew; 0 for never.
         belief: Share of the step that would be right for a Gaussian alone.
@@ -52,7 +55,7 @@ class Calibrate(Stage):
     """
 
     steps: int = 300
-    scale: float = 0.5
+    every: int = 2
     rate: float = 0.1
     reassign: int = 25
     belief: float = 0.1
@@ -63,9 +66,10 @@ class Calibrate(Stage):
         for name in ("steps", "reassign", "check_views"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected 0 or more")
-        if self.check_every < 1:
-            raise ValueError(f"check_every is {self.check_every}, expected 1 or more")
-        for name in ("scale", "rate", "belief"):
+        for name in ("every", "check_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected 1 or more")
+        for name in ("rate", "belief"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected more than 0 up to 1")
 
@@ -75,12 +79,15 @@ class Calibrate(Stage):
         if quantizer is None or not any(hasattr(c, "assign") for c in quantizer.codecs.values()):
             return scene
         scene = quantizer.prepare(scene)
-        checked = pick_views(ctx.cameras, min(self.check_views, len(ctx.cameras) // 8))
-        known = set(map(id, checked))
-        learned = [camera for camera in ctx.cameras if id(camera) not in known]
+        whole = parts(ctx.cameras, self.every)
+        checks = min(self.check_views, len(whole) // 8)
+        checked = [int((i + 0.5) * len(whole) / checks) for i in range(checks)]
+        learned = [view for view in range(len(whole)) if view not in checked]
+        look = [whole[view][number % len(whole[view])] for number, view in enumerate(checked)]
+        learn = [part for view in learned for part in whole[view]]
         train, check = (
-            render_targets(ctx.scene, list(cameras), ctx.renderer, self.scale, 1 << 30)
-            for cameras in (learned, checked)
+            render_targets(ctx.scene, [part.camera for part in some], ctx.renderer, _ROOM)
+            for some in (learn, look)
         )
         run = _Run(self, ctx, train, check, *_start(scene, quantizer))
         ctx.trained.update(run.best())
@@ -187,7 +194,7 @@ class _Run:
         assert self.metric is not None
         words, metric = self.words["sh"], self.metric
         split = gradient.reshape(len(gradient), metric.terms, -1)
-        step = metric.newton(split * np.float32(metric.views / self.stage.scale**2))
+        step = metric.newton(split * np.float32(metric.views * self.stage.every**2))
         wanted = words.assigned.vectors() - self.stage.belief * step.reshape(gradient.shape)
         changed = words.reassign(wanted, metric)
         log.info("%d of %d Gaussians have other words", changed, len(gradient))

@@ -20,7 +20,7 @@ from gscompress.stages.calibrate import Calibrate
 
 FEW = VecTree(codebook=24, keep_exact=0.1)
 SEEN = dataclasses.replace(FEW, views=16)
-QUICK = Calibrate(steps=60, scale=1.0, reassign=20, check_views=2, check_every=20)
+QUICK = Calibrate(steps=60, every=1, reassign=20, check_views=2, check_every=20)
 
 
 def config(*stages: Calibrate, **codecs: object) -> Config:
@@ -89,7 +89,7 @@ def test_nothing_happens_where_there_are_no_words(scene: Gaussians, context: Con
         ("reassign", -1),
         ("check_views", -1),
         ("check_every", 0),
-        ("scale", 0.0),
+        ("every", 0),
         ("rate", 1.5),
         ("belief", 0.0),
     ],

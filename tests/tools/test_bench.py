@@ -102,7 +102,7 @@ def test_bytes_at_a_psnr_lie_between_measured_points():
     from benchmarks.vq import STEPS, Point, at_equal_quality, bytes_at
 
     def point(name, size, psnr):
-        return Point("sh", name, 1.0, size, 0.0, psnr, None, 0.0)
+        return Point("sh", name, "", size, 0.0, psnr, None, 0.0)
 
     curve = [point(STEPS, size, psnr) for size, psnr in ((1000, 40), (2000, 44), (500, 38))]
     assert bytes_at(42, curve) == 1500
@@ -140,9 +140,12 @@ def test_quantizers_are_compared_at_equal_quality(tmp_path, capsys):
     assert found == {("scene", name) for name in {*names, "VecTree"}} | {
         ("quats", name) for name in names
     }
+    counts = {"equal steps": 6, "VecTree": 2, "SVQ": 3, "RVQ": 3}
     for group, name in found:
         curve = [p for p in points if (p["group"], p["quantizer"]) == (group, name)]
-        assert len(curve) == (6 if name == "equal steps" else 2)
+        assert len(curve) == counts[name]
+        if name in ("SVQ", "RVQ"):
+            curve.reverse()
         for one in ("bytes", "psnr"):
             assert curve[0][one] > curve[-1][one], (group, name)
 

@@ -3,8 +3,8 @@
 "scene" codes all attributes: equal steps are the preset's codecs; VecTree has words for part of the
 harmonics (8,192, at most one for 20 Gaussians) and the preset's codecs for the rest; SVQ and RVQ
 have words for scales, rotations and harmonics. For a single attribute everything else stays as it
-came. Each quantizer is measured at several settings: --factors times its own steps, or as many
-words as make such errors. Equal steps get settings in between, to have something to compare with.
+came. Each is measured at several settings: equal steps and VecTree with errors --factors times as
+large, SVQ and RVQ with more and fewer words than OMG and Compact 3DGS have for geometry.
 
 PSNR is against renders of the input at test cameras; with --images also what is lost on photos.
 Bytes include codebooks, bases and flags, with the preset's entropy coder; those at a PSNR lie on
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,11 @@ from gscompress.metrics import psnr
 from gscompress.stages.base import Context
 
 SCENE = "scene"
-STEPS = "equal steps"
+STEPS, TREE = "equal steps", "VecTree"
+WORDS = ((32, 32, 128), (64, 64, 1024), (128, 128, 4096))
+"""Words per codebook of SVQ and RVQ, for scales, rotations (SVQ: four times as many) and harmonics;
+in the middle those of OMG and Compact 3DGS."""
+
 BETWEEN = (0.35, 0.7, 1.4, 2.8)
 """Settings that equal steps are measured at besides those of all quantizers."""
 
@@ -52,7 +56,7 @@ class Point:
     Attributes:
         group: The attribute that it codes, or "scene".
         quantizer: Its name.
-        factor: The setting: errors, in terms of the quantizer's own.
+        setting: Which of its settings.
         bytes: What it takes.
         bits: The same per Gaussian.
         psnr: Against the input's renders, in dB.
@@ -62,7 +66,7 @@ class Point:
 
     group: str
     quantizer: str
-    factor: float
+    setting: str
     bytes: int
     bits: float
     psnr: float
@@ -70,27 +74,46 @@ class Point:
     seconds: float
 
 
-def quantizers(group: str, preset: Mapping[str, Any], count: int) -> dict[str, dict[str, Any]]:
-    """The codecs of each quantizer for so many Gaussians, by its name and by attribute."""
+def quantizers(
+    preset: Mapping[str, Any], count: int, factors: Sequence[float]
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Quantizers of all attributes of so many Gaussians: name, setting, codecs by attribute."""
+    for factor in sorted({*factors, *BETWEEN}):
+        yield STEPS, f"x {factor:g}", _scaled(preset, factor)
     sh = preset["sh"]
     own = {name: getattr(sh, name) for name in ("step", "sh_step", "chroma", "adapt", "views")}
-    words = min(8192, max(1, count // 20))
-    tree = {"sh": VecTree(codebook=words, **own, word_step=sh.sh_step / 2)}
-    svq = {
-        "scales": SVQ(1, 64),
-        "quats": SVQ(2, 512, canonical=True),
-        "sh": SVQ(6, 1024, klt=True, word_step=1 / 64, views=sh.views),
+    tree = VecTree(codebook=min(8192, max(1, count // 20)), **own, word_step=sh.sh_step / 2)
+    for factor in factors:
+        yield TREE, f"x {factor:g}", {**_scaled(preset, factor), "sh": tree.scaled(factor)}
+    seen = {"word_step": 1 / 64, "views": sh.views}
+    for scales, quats, colours in WORDS:
+        yield (
+            "SVQ",
+            f"3x{scales}, 2x{4 * quats}, 8x{colours}",
+            {
+                **preset,
+                "scales": SVQ(1, scales),
+                "quats": SVQ(2, 4 * quats, canonical=True),
+                "sh": SVQ(6, colours, klt=True, **seen),
+            },
+        )
+        yield (
+            "RVQ",
+            f"6x{scales}, 6x{quats}, 4x{colours}",
+            {
+                **preset,
+                "scales": RVQ(6, scales),
+                "quats": RVQ(6, quats, canonical=True),
+                "sh": RVQ(4, colours, beam=2, **seen),
+            },
+        )
+
+
+def _scaled(codecs: Mapping[str, Any], factor: float) -> dict[str, Any]:
+    return {
+        key: codec.scaled(factor) if hasattr(codec, "scaled") else codec
+        for key, codec in codecs.items()
     }
-    rvq = {
-        "scales": RVQ(6, 64),
-        "quats": RVQ(6, 64, canonical=True),
-        "sh": RVQ(4, 1024, word_step=1 / 64, beam=2, views=sh.views),
-    }
-    found = {STEPS: {}, "VecTree": tree, "SVQ": svq, "RVQ": rvq}
-    if group == SCENE:
-        return {name: {**preset, **codecs} for name, codecs in found.items()}
-    alone = {name: {group: codecs[group]} for name, codecs in found.items() if group in codecs}
-    return {STEPS: {group: preset[group]}, **alone}
 
 
 class Bench:
@@ -117,19 +140,15 @@ class Bench:
         encode_scene(self._scene, self._guidance, self.codecs, streams)
         self._chunks = streams.chunks
 
-    def measure(self, group: str, name: str, codecs: Mapping[str, Any], factor: float) -> Point:
-        """All codecs at a setting, in a scene whose other attributes are as they came."""
-        scaled_codecs = {
-            key: codec.scaled(factor) if hasattr(codec, "scaled") else codec
-            for key, codec in codecs.items()
-        }
+    def measure(self, group: str, name: str, setting: str, codecs: Mapping[str, Any]) -> Point:
+        """The codecs, of all attributes or of one: then the others are as they came."""
         begun = time.perf_counter()
         if group == SCENE:
-            size, seconds, back = self._whole(scaled_codecs, begun)
+            size, seconds, back = self._whole(codecs, begun)
         else:
-            size, seconds, back = self._one(group, scaled_codecs[group], begun)
+            size, seconds, back = self._one(group, codecs[group], begun)
         found, drop = self._quality(back)
-        return Point(group, name, factor, size, 8 * size / len(back), found, drop, seconds)
+        return Point(group, name, setting, size, 8 * size / len(back), found, drop, seconds)
 
     def _whole(self, codecs: Mapping[str, Any], begun: float) -> tuple[int, float, Gaussians]:
         scene, guidance, levels = arrange(self._input, self._looked, codecs, self._shares)
@@ -212,16 +231,16 @@ def main(arguments: list[str]) -> int:
     bench = Bench(scene, config, Context(scene, train, device=options.device), views, photos)
     points = []
     for group in options.groups.split(","):
-        for name, codecs in quantizers(group, bench.codecs, len(scene)).items():
-            if options.only and name not in options.only.split(","):
+        for name, setting, codecs in quantizers(bench.codecs, len(scene), options.factors):
+            unasked = options.only and name not in options.only.split(",")
+            if unasked or (name == TREE and group not in (SCENE, "sh")):
                 continue
-            for factor in sorted({*options.factors, *(BETWEEN if name == STEPS else ())}):
-                points.append(bench.measure(group, name, codecs, factor))
-                say("  ".join(_cells(points[-1])))
+            points.append(bench.measure(group, name, setting, codecs))
+            say("  ".join(_cells(points[-1])))
     size = f"{views[0].width}x{views[0].height}" if views else "no views"
     title = f"{options.scene}: {len(scene)} Gaussians, {len(views)} test views at {size}, "
     title += options.preset
-    columns = ["attribute", "quantizer", "errors x", "bytes", "bits/Gaussian", "PSNR, dB"]
+    columns = ["attribute", "quantizer", "setting", "bytes", "bits/Gaussian", "PSNR, dB"]
     columns += ["lost on photos, dB", "seconds"]
     print_table(title, columns, map(_cells, points))
     columns = ["attribute", "quantizer", *(f"bytes at {level:g} dB" for level in options.levels)]
@@ -246,7 +265,7 @@ def _cells(point: Point) -> list[str]:
     return [
         point.group,
         point.quantizer,
-        f"{point.factor:g}",
+        point.setting,
         f"{point.bytes:,}",
         f"{point.bits:.2f}",
         f"{point.psnr:.2f}",
