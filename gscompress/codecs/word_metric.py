@@ -178,6 +178,8 @@ class WordMetric:
 
     def pulled(self, vectors: Array) -> Array:  # [N, K, D]
         """Each matrix times K vectors; for few Gaussians at a time."""
+        if self.terms == 1:
+            return vectors * self.packed[:, :, None]
         split = vectors.reshape(*vectors.shape[:2], self.terms, -1)
         return (self.matrices(slice(None))[:, None] @ split).reshape(vectors.shape)
 
@@ -224,6 +226,8 @@ class WordMetric:
 
     def _pulls(self, rows: slice | Index, vectors: Array) -> Array:  # [B, D]
         """Matrices times vectors."""
+        if self.terms == 1:
+            return vectors * self.packed[rows]
         split = vectors.reshape(len(vectors), self.terms, -1)
         return (self.matrices(rows) @ split).reshape(vectors.shape)
 
