@@ -4,7 +4,7 @@
 harmonics (8,192, at most one for 20 Gaussians) and the preset's codecs for the rest; SVQ and RVQ
 have words for scales, rotations and harmonics. For a single attribute everything else stays as it
 came. Each is measured at several settings: equal steps and VecTree with errors --factors times as
-large, SVQ and RVQ with more and fewer words than OMG and Compact 3DGS have for geometry.
+large, SVQ and RVQ with the words of OMG and Compact 3DGS for geometry, more and fewer.
 
 PSNR is against renders of the input at test cameras; with --images also what is lost on photos.
 Bytes include codebooks, bases and flags, with the preset's entropy coder; those at a PSNR lie on
@@ -41,9 +41,9 @@ from gscompress.stages.base import Context
 
 SCENE = "scene"
 STEPS, TREE = "equal steps", "VecTree"
-WORDS = ((32, 32, 128), (64, 64, 1024), (128, 128, 4096))
-"""Words per codebook of SVQ and RVQ, for scales, rotations (SVQ: four times as many) and harmonics;
-in the middle those of OMG and Compact 3DGS."""
+WORDS = ((32, 128, 2, 128), (64, 512, 3, 1024), (128, 2048, 6, 4096))
+"""Settings of SVQ and RVQ: words for scales and for rotations, stages of 64 words for both, words for
+harmonics. OMG has 64 and 512, Compact 3DGS 6 stages."""
 
 BETWEEN = (0.35, 0.7, 1.4, 2.8)
 """Settings that equal steps are measured at besides those of all quantizers."""
@@ -86,24 +86,24 @@ def quantizers(
     for factor in factors:
         yield TREE, f"x {factor:g}", {**_scaled(preset, factor), "sh": tree.scaled(factor)}
     seen = {"word_step": 1 / 64, "views": sh.views}
-    for scales, quats, colours in WORDS:
+    for scales, quats, stages, colours in WORDS:
         yield (
             "SVQ",
-            f"3x{scales}, 2x{4 * quats}, 8x{colours}",
+            f"3x{scales}, 2x{quats}, 8x{colours}",
             {
                 **preset,
                 "scales": SVQ(1, scales),
-                "quats": SVQ(2, 4 * quats, canonical=True),
+                "quats": SVQ(2, quats, canonical=True),
                 "sh": SVQ(6, colours, klt=True, **seen),
             },
         )
         yield (
             "RVQ",
-            f"6x{scales}, 6x{quats}, 4x{colours}",
+            f"{stages}x64, {stages}x64, 4x{colours}",
             {
                 **preset,
-                "scales": RVQ(6, scales),
-                "quats": RVQ(6, quats, canonical=True),
+                "scales": RVQ(stages, 64),
+                "quats": RVQ(stages, 64, canonical=True),
                 "sh": RVQ(4, colours, beam=2, **seen),
             },
         )
