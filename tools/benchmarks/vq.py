@@ -42,7 +42,7 @@ from gscompress.stages.base import Context
 SCENE = "scene"
 STEPS, TREE = "equal steps", "VecTree"
 WORDS = ((32, 128, 2, 128), (64, 512, 3, 1024), (128, 2048, 6, 4096))
-"""Settings of SVQ and RVQ: words for scales and for rotations, stages of 64 words for both, words for
+"""Settings of SVQ and RVQ: words for scales, for rotations, stages of 64 words for both, words for
 harmonics. OMG has 64 and 512, Compact 3DGS 6 stages."""
 
 BETWEEN = (0.35, 0.7, 1.4, 2.8)
