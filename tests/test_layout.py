@@ -40,7 +40,7 @@ TORCH = {"render", "importance", "stages", "metrics"}
 LEARNED = "stream.training."
 """So may what learns a clip from photos."""
 
-CODEC_ENCODERS = {"codecs.kmeans", "codecs.tuning"}
+CODEC_ENCODERS = {"codecs.kmeans"}
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:

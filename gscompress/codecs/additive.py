@@ -17,6 +17,7 @@ from gscompress.codecs.guidance import Guidance
 from gscompress.codecs.log import Log
 from gscompress.codecs.quantize import rounded, to_integers
 from gscompress.codecs.rotation24 import Rotation24
+from gscompress.codecs.word_metric import DAMPING, WordMetric
 from gscompress.codecs.words import get_indices, get_words, put_indices, put_words, tree_order
 from gscompress.codecs.ycocg import YCoCg
 from gscompress.errors import ConfigError
@@ -46,6 +47,7 @@ class Additive(Codec):
 
     word_step: float
     canonical: bool
+    views: int
 
     def arrange(self, scene: Gaussians) -> Gaussians:
         """The equivalent scene whose rotations are canonical, where that is wanted."""
@@ -68,7 +70,8 @@ class Additive(Codec):
             return values
         assigned = guidance.trained_for(group, self, len(values))
         if assigned is None:
-            assigned = self.assign(values, group, weights_of(decoded, guidance), guidance.device)
+            weights, metric = weights_of(decoded, guidance), self.metric(group, decoded, guidance)
+            assigned = self.assign(values, group, weights, guidance.device, metric)
         self._put_axes(streams, assigned.axes)
         books, indices = self._integers(assigned)
         for s, book in enumerate(books):
@@ -97,10 +100,31 @@ class Additive(Codec):
         """Equal steps: no codebook holds a bound on every Gaussian with fewer bits."""
         return _SCALAR[next(iter(limits))].bounded(values, limits)
 
+    def metric(self, group: str, decoded: Decoded, guidance: Guidance) -> WordMetric | None:
+        """What errors of harmonics change in images, where the encoder knows."""
+        if group != "sh" or self.views == 0 or guidance.sightings is None:
+            return None
+        terms = decoded.shape("sh")[1]
+        means = decoded.attributes["means"]
+        return WordMetric.of_harmonics(means, guidance.sightings, terms, DAMPING, apart=False)
+
     def assign(
-        self, values: Array, group: str, weights: NDArray[np.float64], device: str = "cpu"
+        self,
+        values: Array,
+        group: str,
+        weights: NDArray[np.float64],
+        device: str = "cpu",
+        metric: WordMetric | None = None,
     ) -> Assigned:
-        """Make codebooks for values [N, ...], N > 0, and choose each Gaussian's words."""
+        """Make codebooks for values [N, ...], N > 0, and choose each Gaussian's words.
+
+        Args:
+            values: What is to be coded.
+            group: The attribute group that they are.
+            weights: How much the errors of each Gaussian count.
+            device: Where to compute.
+            metric: What errors cost, where more is known than weights.
+        """
         raise NotImplementedError
 
     def most_words(self) -> int:
@@ -183,6 +207,16 @@ def check_count(name: str, value: int, most: int) -> None:
     """
     if not 1 <= value <= most:
         raise ValueError(f"{name} is {value}, expected 1 to {most}")
+
+
+def check_views(views: int) -> None:
+    """Refuse a negative number of views.
+
+    Raises:
+        ValueError: Says what was found.
+    """
+    if views < 0:
+        raise ValueError(f"views is {views}, expected 0 or more")
 
 
 def _as_values(vectors: Array, group: str, decoded: Decoded) -> Array:

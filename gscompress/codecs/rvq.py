@@ -7,10 +7,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gscompress.codecs.additive import Additive, Axes, as_vectors, check_count, scaled_words
-from gscompress.codecs.assigned import Assigned
-from gscompress.codecs.kmeans import KMeans, nearest, weighted_means
+from gscompress.codecs.additive import (
+    Additive,
+    Axes,
+    as_vectors,
+    check_count,
+    check_views,
+    scaled_words,
+)
+from gscompress.codecs.assigned import Assigned, sum_of_words
+from gscompress.codecs.beam import beam_search
 from gscompress.codecs.quantize import check_positive
+from gscompress.codecs.word_metric import WordMetric, codebook
 from gscompress.codecs.words import MAX_WORDS
 from gscompress.gaussians import Array
 
@@ -18,6 +26,7 @@ __all__ = ["RVQ"]
 
 _MAX_STAGES = 16
 _MAX_PASSES = 64
+_MAX_BEAM = 256
 _TYPICAL_DIMS = 3.5
 """Between those of scales and of rotations."""
 
@@ -29,15 +38,20 @@ class RVQ(Additive):
     The first stage quantizes the vectors, each further one what the stages before have left.
     Compact 3DGS: scales and rotations in 6 stages of 64 words. Differences: log-scales rather than
     scales; k-means rather than gradients, after which each stage in turn is fitted to what all
-    others leave (which gradients do as well); indices are context-coded rather than Huffman-coded.
+    others leave (which gradients do as well) and the words of a Gaussian are chosen together;
+    indices are context-coded rather than Huffman-coded.
 
     Attributes:
         stages: Number of codebooks.
         words: Words per codebook.
-        passes: How often each stage is fitted to what the others leave.
+        passes: How often each stage is fitted to what the others leave, and all words of a Gaussian
+            chosen anew.
+        beam: How many sums are kept as they are chosen: see `gscompress.codecs.beam`.
         canonical: Rewrite rotations, and with them the order of the scales, to the equivalent ones
             nearest to the identity.
         word_step: What the numbers of the words are multiples of.
+        views: From how many training cameras the encoder finds out which errors of harmonics show,
+            to choose words that show least (`gscompress.codecs.word_metric`); 0 for the nearest.
     """
 
     stages: int = 6
@@ -45,6 +59,8 @@ class RVQ(Additive):
     passes: int = 2
     canonical: bool = False
     word_step: float = 1 / 1024
+    beam: int = 8
+    views: int = 0
 
     def __post_init__(self) -> None:
         check_count("stages", self.stages, _MAX_STAGES)
@@ -52,6 +68,8 @@ class RVQ(Additive):
         if not 0 <= self.passes <= _MAX_PASSES:
             raise ValueError(f"passes is {self.passes}, expected 0 to {_MAX_PASSES}")
         check_positive(word_step=self.word_step)
+        check_count("beam", self.beam, _MAX_BEAM)
+        check_views(self.views)
 
     def scaled(self, factor: float) -> RVQ:
         """As many words as make errors of scales and rotations ``factor`` times as large."""
@@ -59,25 +77,32 @@ class RVQ(Additive):
         return replace(self.with_step(factor), words=words)
 
     def assign(
-        self, values: Array, group: str, weights: NDArray[np.float64], device: str = "cpu"
+        self,
+        values: Array,
+        group: str,
+        weights: NDArray[np.float64],
+        device: str = "cpu",
+        metric: WordMetric | None = None,
     ) -> Assigned:
         """A codebook for each stage by k-means on what the stages before leave."""
         vectors = as_vectors(values, group)
+        metric = metric or WordMetric.plain(weights)
+        axes = self._axes(vectors.shape[1])
         left = vectors.copy()
         words, labels = [], []
         for _ in range(self.stages):
-            book, index = KMeans(self.words, device=device).fit(left, weights)
+            book, index = codebook(self.words, left, metric, device=device)
             left -= book[index]
             words.append(book)
             labels.append(index)
         for _ in range(self.passes):
             for s in range(self.stages):
                 left += words[s][labels[s]]
-                words[s] = weighted_means(left, weights, labels[s], words[s])
-                labels[s] = nearest(left, words[s], device)
+                words[s] = metric.fitted(left, labels[s], words[s], axes[s])
                 left -= words[s][labels[s]]
-        axes = tuple(self._axes(vectors.shape[1]))
-        return Assigned(tuple(words), axes, np.stack(labels).astype(np.int32))
+            labels = list(beam_search(vectors, words, metric, self.beam))
+            left = vectors - sum_of_words(words, axes, np.stack(labels))
+        return Assigned(tuple(words), tuple(axes), np.stack(labels).astype(np.int32))
 
     def most_words(self) -> int:
         """As configured."""

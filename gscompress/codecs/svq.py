@@ -7,11 +7,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gscompress.codecs.additive import Additive, Axes, as_vectors, check_count, scaled_words
+from gscompress.codecs.additive import (
+    Additive,
+    Axes,
+    as_vectors,
+    check_count,
+    check_views,
+    scaled_words,
+)
 from gscompress.codecs.assigned import Assigned
 from gscompress.codecs.base import StreamReader, StreamWriter
 from gscompress.codecs.kmeans import KMeans
 from gscompress.codecs.quantize import check_positive
+from gscompress.codecs.word_metric import METRIC_ROUNDS, WordMetric, refine
 from gscompress.codecs.words import MAX_WORDS
 from gscompress.gaussians import Array
 
@@ -40,6 +48,8 @@ class SVQ(Additive):
         canonical: Rewrite rotations, and with them the order of the scales, to the equivalent ones
             nearest to the identity.
         word_step: What the numbers of the words are multiples of.
+        views: From how many training cameras the encoder finds out which errors of harmonics show,
+            to choose words that show least (`gscompress.codecs.word_metric`); 0 for the nearest.
     """
 
     length: int = 2
@@ -47,11 +57,13 @@ class SVQ(Additive):
     klt: bool = False
     canonical: bool = False
     word_step: float = 1 / 1024
+    views: int = 0
 
     def __post_init__(self) -> None:
         check_count("length", self.length, _MAX_LENGTH)
         check_count("words", self.words, MAX_WORDS)
         check_positive(word_step=self.word_step)
+        check_views(self.views)
 
     def scaled(self, factor: float) -> SVQ:
         """As many words as make errors ``factor`` times as large."""
@@ -59,9 +71,14 @@ class SVQ(Additive):
         return replace(self.with_step(factor), words=words)
 
     def assign(
-        self, values: Array, group: str, weights: NDArray[np.float64], device: str = "cpu"
+        self,
+        values: Array,
+        group: str,
+        weights: NDArray[np.float64],
+        device: str = "cpu",
+        metric: WordMetric | None = None,
     ) -> Assigned:
-        """A codebook for each piece by k-means."""
+        """A codebook for each piece by k-means; with a metric, all fitted to each other in it."""
         vectors = as_vectors(values, group)
         axes = self._axes(vectors.shape[1])
         if self.klt:
@@ -75,7 +92,8 @@ class SVQ(Additive):
             book, labels = KMeans(self.words, device=device).fit(pieces, weights)
             words.append(book)
             indices.append(labels.astype(np.int32))
-        return Assigned(tuple(words), tuple(axes), np.stack(indices))
+        found = Assigned(tuple(words), tuple(axes), np.stack(indices))
+        return found if metric is None else refine(found, vectors, metric, METRIC_ROUNDS)
 
     def most_words(self) -> int:
         """As configured."""

@@ -1,114 +1,164 @@
-"""Codebooks fine-tuned through a renderer: words that get gradients, with fixed assignments.
+"""Codebooks fine-tuned through a renderer: words that get gradients. Encoder side only.
 
-For a stage that optimises a scene (torch, encoder side only)::
-
-    words = {group: TrainableWords(codec, group, values, weights) for each codec with words}
-    loop:
-        sh = words["sh"](parameters["sh"])      # what will be decoded; gradients reach the words
-        ... render, loss.backward(), step the optimiser over words["sh"].parameters() too
-    ctx.trained["sh"] = words["sh"].trained()   # the encoder uses these words and assignments
-
-Gaussians that keep their own values (those of vectree) get their gradients themselves. The rows of
-``values`` are those of the scene that the stage gives back, after ``codec.arrange``; words trained
-for another codec or another number of Gaussians are ignored by the encoder.
+A stage renders what will be decoded, hands the gradients by an attribute's numbers to `learn`, and
+leaves `trained` where the encoder looks for it (`Context.trained`). Words trained for another codec
+or another number of Gaussians are ignored by the encoder.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+import os
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gscompress import _native
 from gscompress.codecs.assigned import Assigned
-from gscompress.codecs.guidance import Trained
+from gscompress.codecs.base import Decoded
+from gscompress.codecs.guidance import Guidance, Trained
+from gscompress.codecs.word_metric import WordMetric
 from gscompress.gaussians import Array
 
-if TYPE_CHECKING:
-    from torch import Tensor
+__all__ = ["TrainableWords", "WordCodec"]
 
-__all__ = ["Quantised", "TrainableWords", "WordCodec"]
-
-
-class Quantised(Protocol):
-    """An attribute as a decoder will give it, as a function that gradients go through."""
-
-    def __call__(self, values: Tensor) -> Tensor:
-        """The values after quantization, in the shape of ``values`` [N, ...]."""
-        ...
-
-    def parameters(self) -> list[Tensor]:
-        """What an optimiser may change besides the values."""
-        ...
+_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-15
 
 
 class WordCodec(Protocol):
     """A codec with codebooks: vectree, svq, rvq."""
 
+    def metric(self, group: str, decoded: Decoded, guidance: Guidance) -> WordMetric | None:
+        """What errors of words change in images, where the encoder knows."""
+        ...
+
     def assign(
-        self, values: Array, group: str, weights: NDArray[np.float64], device: str = "cpu"
+        self,
+        values: Array,
+        group: str,
+        weights: NDArray[np.float64],
+        device: str = "cpu",
+        metric: WordMetric | None = None,
     ) -> Assigned:
         """Make codebooks for values [N, ...] and choose each Gaussian's words."""
         ...
 
 
-class TrainableWords(Quantised):
-    """The words of one codec as torch parameters.
+@dataclass(eq=False)
+class TrainableWords:
+    """Words on their way to less error, by Adam (Kingma and Ba 2015).
 
-    Rotations are not normalised: renderers do that, and so does the decoder.
-
-    Args:
-        codec: The codec.
-        group: The attribute group that it codes.
-        values: The group's values [N, ...], N > 0.
-        weights: How much the errors of each Gaussian count when words are assigned.
-        device: Where the words live.
+    Attributes:
+        codec: The codec that they are for.
+        assigned: The words as they are now, and who has which.
+        scales: What the numbers of each codebook's words are measured in: learning rates are
+            shares of these.
+        damping: As of `gscompress.stages.parameters.Parameters`: words that hardly matter hardly
+            move.
     """
 
-    def __init__(
-        self,
+    codec: WordCodec
+    assigned: Assigned
+    scales: tuple[Array, ...]  # each [L]
+    damping: float = 0.5
+    _moments: list[tuple[Array, Array]] = field(init=False, repr=False)
+    _step: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        words = self.assigned.words
+        self._moments = [(np.zeros_like(book), np.zeros_like(book)) for book in words]
+
+    @classmethod
+    def fit(
+        cls,
         codec: WordCodec,
-        group: str,
-        values: Array,
-        weights: NDArray[np.float64],
-        device: str = "cpu",
-    ) -> None:
-        import torch
+        vectors: Array,  # [N, D]
+        assigned: Assigned,
+    ) -> TrainableWords:
+        """Words that were assigned to vectors; measured in the errors that they make."""
+        rows = slice(None) if assigned.used is None else assigned.used
+        errors = np.square(vectors - assigned.vectors())[rows].mean(axis=0, dtype=np.float64)
+        scales = tuple(
+            np.sqrt(np.square(axes) @ errors + 1e-12).astype(np.float32) for axes in assigned.axes
+        )
+        words = tuple(book.copy() for book in assigned.words)
+        return cls(codec, replace(assigned, words=words), scales)
 
-        self.codec = codec
-        self._assigned = assigned = codec.assign(values, group, weights, device)
-        dims = int(np.prod(values.shape[1:], dtype=np.int64))
-        self._skipped = dims - assigned.axes[0].shape[1]
-        used = np.ones(len(values), bool) if assigned.used is None else assigned.used
-        self._rows = torch.from_numpy(np.flatnonzero(used)).to(device)
-        chosen = assigned.indices[:, used].astype(np.int64)
-        self._indices = [torch.from_numpy(index).to(device) for index in chosen]
-        self._axes = [torch.from_numpy(a.astype(np.float32)).to(device) for a in assigned.axes]
-        self._words = [
-            torch.from_numpy(words.copy()).to(device).requires_grad_(True)
-            for words in assigned.words
-        ]
+    def shown(self, values: Array) -> Array:  # [N, ...]
+        """An attribute as it will be decoded, if words were not rounded."""
+        flat = values.reshape(len(values), -1).copy()
+        vectors = self.assigned.vectors()
+        rows = slice(None) if self.assigned.used is None else self.assigned.used
+        flat[rows, flat.shape[1] - vectors.shape[1] :] = vectors[rows]
+        return flat.reshape(values.shape)
 
-    def parameters(self) -> list[Tensor]:
-        """The words of each codebook [W, L]."""
-        return list(self._words)
+    def own(self, gradients: Array) -> Array:  # [N, ...] -> [N, D]
+        """Gradients by what the words stand for; 0 for Gaussians without words."""
+        dims = self.assigned.axes[0].shape[1]
+        flat = gradients.reshape(len(gradients), -1)
+        flat = flat[:, flat.shape[1] - dims :]
+        return flat if self.assigned.used is None else flat * self.assigned.used[:, None]
 
-    def __call__(self, values: Tensor) -> Tensor:
-        """The values [N, ...] with the words of those Gaussians that have some."""
-        import torch
+    def learn(self, gradients: Array, rate: float) -> None:
+        """One step down the gradients [N, D] by what the words of each Gaussian add up to."""
+        self._step += 1
+        correction = (1 - _BETA2**self._step) ** 0.5 / (1 - _BETA1**self._step)
+        parts = zip(
+            self.assigned.words,
+            self.assigned.axes,
+            self.assigned.indices,
+            self.scales,
+            self._moments,
+            strict=True,
+        )
+        for words, axes, index, scales, (first, second) in parts:
+            sums = _sums(gradients @ axes.T.astype(np.float32), index, len(words))
+            _native.adam_step(
+                values=words,
+                gradients=sums,
+                first=first,
+                second=second,
+                rates=scales * np.float32(rate * correction),
+                beta1=_BETA1,
+                beta2=_BETA2,
+                epsilon=_EPSILON,
+                damping=self.damping,
+                threads=min(os.cpu_count() or 1, 64),
+            )
 
-        parts = [
-            torch.nn.functional.embedding(index, words) @ axes
-            for words, axes, index in zip(self._words, self._axes, self._indices, strict=True)
-        ]
-        worded = torch.stack(parts).sum(dim=0)
-        flat = values.reshape(len(values), -1)
-        rows = flat[self._rows]
-        rows = torch.cat([rows[:, : self._skipped], worded], dim=1)
-        return flat.index_copy(0, self._rows, rows).reshape(values.shape)
+    def reassign(self, wanted: Array, metric: WordMetric) -> int:
+        """Give every Gaussian the words that are best for vectors [N, D]; how many change.
+
+        A Gaussian keeps its words where the new ones cost more: codebooks are chosen in turn.
+        """
+        used = np.arange(len(wanted))
+        if self.assigned.used is not None:
+            used = np.flatnonzero(self.assigned.used)
+        some, mine = self.assigned.select(used), metric.select(used)
+        left = wanted[used] - some.vectors()
+        indices = self.assigned.indices.copy()
+        changed = 0
+        for s, (words, axes) in enumerate(zip(some.words, some.axes, strict=True)):
+            table = (words @ axes).astype(np.float32)
+            left += table[indices[s, used]]
+            best = mine.best(left, words, axes).astype(np.int32)
+            changed += int((best != indices[s, used]).sum())
+            indices[s, used] = best
+            left -= table[best]
+        self.assigned = replace(self.assigned, indices=indices)
+        return changed
 
     def trained(self) -> Trained:
         """The words as they are now, for the encoder."""
-        words = tuple(words.detach().cpu().numpy().copy() for words in self._words)
-        return Trained(self.codec, replace(self._assigned, words=words))
+        words = tuple(book.copy() for book in self.assigned.words)
+        return Trained(self.codec, replace(self.assigned, words=words))
+
+
+def _sums(values: Array, labels: NDArray[np.int32], count: int) -> Array:  # [N, L] -> [W, L]
+    order = np.argsort(labels, kind="stable")
+    mine = labels[order]
+    starts = np.flatnonzero(np.diff(mine, prepend=-1))
+    out = np.zeros((count, values.shape[1]), np.float32)
+    out[mine[starts]] = np.add.reduceat(values[order], starts)
+    return out

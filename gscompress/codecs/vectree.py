@@ -18,6 +18,7 @@ from gscompress.codecs.guidance import Guidance
 from gscompress.codecs.kmeans import KMeans
 from gscompress.codecs.quantize import check_adapt, check_positive, rounded
 from gscompress.codecs.sh_search import ShSearch
+from gscompress.codecs.word_metric import DAMPING, METRIC_ROUNDS, WordMetric, codebook
 from gscompress.codecs.words import (
     MAX_WORDS,
     get_indices,
@@ -60,8 +61,9 @@ class VecTree(Codec):
         word_step: Step of the luma of words.
         chroma: Chroma steps are the luma steps times this.
         adapt: Steps, but those of words, shrink with importance w as w^(-adapt/8).
-        views: From how many training cameras the encoder finds out which errors of own coefficients
-            show, as `gscompress.codecs.ycocg.YCoCg` does; 0 for the nearest integers.
+        views: From how many training cameras the encoder finds out which errors show, to choose own
+            coefficients as `gscompress.codecs.ycocg.YCoCg` does, and words that show least
+            (`gscompress.codecs.word_metric`); 0 for the nearest integers and words.
     """
 
     codebook: int = 8192
@@ -96,16 +98,20 @@ class VecTree(Codec):
         if len(values) == 0:
             return
         assigned = guidance.trained_for("sh", self, len(values))
+        metric = self.metric("sh", decoded, guidance)
         if assigned is None:
             weights = weights_of(decoded, guidance)
-            assigned = self.assign(values, "sh", weights, guidance.device)
+            assigned = self.assign(values, "sh", weights, guidance.device, metric)
         worded = np.ones(len(values), bool) if assigned.used is None else assigned.used
         levels = self._levels(values, decoded, guidance)
+        book, index = self._integers(assigned)
+        if metric is not None and metric.shares is not None and worded.any():
+            words = self._word_values(book)[index[worded]]
+            self._make_up(levels, values, words, worded, metric.shares[worded], decoded)
         if not self.joint:
             streams.put_planes("sh0", levels[:, 0], _CONSTANT, decoded.side)
         own = levels[:, self._skipped :] * ~worded
         streams.put_planes("sh.own", _own_planes(own, ~worded), _planes(own.shape[1]), decoded.side)
-        book, index = self._integers(assigned)
         put_words(streams, "sh.book", book)
         put_indices(streams, "sh.words", index[None], [len(book)], decoded.side, worded)
 
@@ -143,16 +149,39 @@ class VecTree(Codec):
         """Equal steps: no codebook holds a bound on every Gaussian with fewer bits."""
         return YCoCg().bounded(values, limits)
 
+    def metric(self, group: str, decoded: Decoded, guidance: Guidance) -> WordMetric | None:
+        """What errors of words change in images, where the encoder knows."""
+        terms = decoded.shape(group)[1]
+        if self.views == 0 or guidance.sightings is None or terms == self._skipped:
+            return None
+        means = decoded.attributes["means"]
+        return WordMetric.of_harmonics(
+            means, guidance.sightings, terms, DAMPING, apart=not self.joint
+        )
+
     def assign(
-        self, values: Array, group: str, weights: NDArray[np.float64], device: str = "cpu"
+        self,
+        values: Array,
+        group: str,
+        weights: NDArray[np.float64],
+        device: str = "cpu",
+        metric: WordMetric | None = None,
     ) -> Assigned:
         """Choose who gets a word, make the codebook for these, and choose their words."""
         vectors = np.ascontiguousarray(values[:, self._skipped :].reshape(len(values), -1))
         dims = vectors.shape[1]
         index = np.zeros(len(vectors), np.int32)
-        worded = self._worded(vectors, weights, device)
+        worded = self._worded(vectors, weights, device, metric)
         words = np.zeros((1, dims), np.float32)
-        if worded.any() and dims:
+        if worded.any() and dims and metric is not None:
+            words, index[worded] = codebook(
+                self.codebook,
+                vectors[worded],
+                metric.select(worded),
+                rounds=METRIC_ROUNDS,
+                device=device,
+            )
+        elif worded.any() and dims:
             fit = KMeans(self.codebook, device=device).fit
             words, index[worded] = fit(vectors[worded], weights[worded])
         return Assigned((words,), (np.eye(dims),), index[None], worded)
@@ -163,13 +192,21 @@ class VecTree(Codec):
         return 0 if self.joint else 1
 
     def _worded(
-        self, vectors: Array, weights: NDArray[np.float64], device: str
+        self,
+        vectors: Array,
+        weights: NDArray[np.float64],
+        device: str,
+        metric: WordMetric | None,
     ) -> NDArray[np.bool_]:  # [N]
         loss = weights
         if self.split == "error" and vectors.shape[1]:
-            rough = KMeans(self.codebook, rounds=_FIRST_ROUNDS, exact_rounds=0, device=device)
-            words, index = rough.fit(vectors, weights)
-            loss = weights * np.square(vectors - words[index]).sum(axis=1)
+            if metric is not None:
+                words, index = codebook(self.codebook, vectors, metric, device=device)
+                loss = metric.costs(vectors - words[index])
+            else:
+                rough = KMeans(self.codebook, rounds=_FIRST_ROUNDS, exact_rounds=0, device=device)
+                words, nearest = rough.fit(vectors, weights)
+                loss = weights * np.square(vectors - words[nearest]).sum(axis=1)
         kept = round(self.keep_exact * len(vectors))
         worded = np.ones(len(vectors), bool)
         worded[np.argsort(-loss, kind="stable")[:kept]] = False
@@ -183,13 +220,28 @@ class VecTree(Codec):
         first = _quantize(values, steps[0], self.chroma, 0, 1)
         higher = _quantize(values, steps[1], self.chroma, 1, terms - 1)
         if self.views > 0 and guidance.sightings is not None:
-            search = ShSearch(compaction=0.064, damping=1.0)
+            search = ShSearch(compaction=0.064, damping=DAMPING)
             means = decoded.attributes["means"]
             levels = first, *_luma_and_chroma(higher)
             search.refine(levels, values, means, steps, self.chroma, guidance.sightings)
         count = len(values)
         parts = first.reshape(3, 1, count), higher.reshape(3, terms - 1, count)
         return np.concatenate(parts, axis=1)
+
+    def _make_up(
+        self,
+        levels: NDArray[np.int32],  # [3, K, N]
+        values: Array,  # [N, K, 3]
+        words: Array,  # [M, K - 1, 3]
+        worded: NDArray[np.bool_],  # [N], M of them
+        shares: Array,  # [M, K - 1]
+        decoded: Decoded,
+    ) -> None:
+        """Constant terms that make up, in images, for what words lose; into ``levels``."""
+        wanted = values[worded, :1].copy()
+        wanted[:, 0] -= np.einsum("nk,nkc->nc", shares, words - values[worded, 1:])
+        steps = self._steps(decoded)[0][worded]
+        levels[:, 0, worded] = _quantize(wanted, steps, self.chroma, 0, 1)
 
     def _values(
         self,

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscompress.codecs.guidance import Sightings
+from gscompress.codecs.harmonics import image_metric
 from gscompress.codecs.parallel import in_parallel
 from gscompress.gaussians import Array, Gaussians
 from gscompress.io.codebook import even_codebook, nearest_level, palette, scalar_codebook
-from gscompress.stages.harmonics import image_metric
 
 __all__ = ["SeenPalette"]
 

@@ -8,6 +8,7 @@ STAGES = Registry(
     "stage",
     "gscompress.stages",
     {
+        "calibrate": "gscompress.stages.calibrate:Calibrate",
         "distill": "gscompress.stages.distill:Distill",
         "finetune": "gscompress.stages.finetune:Finetune",
         "merge": "gscompress.stages.merge:Merge",

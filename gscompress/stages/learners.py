@@ -17,7 +17,7 @@ from gscompress.stages.parameters import BETA1, BETA2, EPSILON, Parameters
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Learner", "NativeLearner", "TorchLearner", "make_learner"]
+__all__ = ["Learner", "NativeLearner", "TorchLearner", "make_learner", "raw_gradients"]
 
 State = dict[str, dict[str, Array]]
 """Values and Adam's two moments, by attribute: the keys are values, first and second."""
@@ -101,7 +101,7 @@ class NativeLearner:
             return gradient
 
         shown = self._shown()
-        self._update(_raw(shown, self._renderer.pull_back(shown, camera, weigh)), rates)
+        self._update(raw_gradients(shown, self._renderer.pull_back(shown, camera, weigh)), rates)
         return value
 
     def render(self, camera: Camera) -> Array:
@@ -151,7 +151,7 @@ class NativeLearner:
             )
 
 
-def _raw(scene: Gaussians, gradients: Gradients) -> dict[str, Array]:
+def raw_gradients(scene: Gaussians, gradients: Gradients) -> dict[str, Array]:
     """Gradients by raw parameters, from those by activated ones."""
     opacities = scene.opacities
     return {

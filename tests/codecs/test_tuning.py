@@ -1,8 +1,9 @@
-"""Words as torch parameters: what they stand for, their gradients, and their way to the encoder."""
+"""Words that learn: what they stand for, their gradients, and their way to the encoder."""
 
 import numpy as np
 import pytest
 
+from gscompress.codecs.additive import as_vectors
 from gscompress.codecs.base import Decoded, StreamReader, StreamWriter
 from gscompress.codecs.exact import Exact
 from gscompress.codecs.guidance import Guidance
@@ -10,12 +11,11 @@ from gscompress.codecs.morton import Morton
 from gscompress.codecs.rvq import RVQ
 from gscompress.codecs.scene import arrange, decode_scene, encode_scene
 from gscompress.codecs.svq import SVQ
-from gscompress.codecs.tuning import TrainableWords
+from gscompress.codecs.tuning import TrainableWords, _sums
 from gscompress.codecs.vectree import VecTree
+from gscompress.codecs.word_metric import WordMetric
 from gscompress.entropy.mix import Mix
 from tests.checks import CODECS_OF_EACH_GROUP, make_scene
-
-torch = pytest.importorskip("torch")
 
 CASES = [
     ("scales", "log_scales", SVQ(1, 16)),
@@ -26,33 +26,77 @@ CASES = [
 ]
 
 
+def trainable(group, codec, values):
+    assigned = codec.assign(values, group, np.ones(len(values)))
+    vectors = as_vectors(values, group)
+    return TrainableWords.fit(codec, vectors[:, -assigned.axes[0].shape[1] :], assigned)
+
+
 @pytest.mark.parametrize(("group", "name", "codec"), CASES, ids=lambda x: str(x)[:9])
-def test_gradients_reach_the_words_and_the_values_that_are_kept(group, name, codec):
+def test_words_get_the_gradients_of_their_gaussians(group, name, codec):
+    """A step against the sum of squares makes words smaller, and leaves kept values alone."""
     values = getattr(make_scene(400, 1), name)
-    words = TrainableWords(codec, group, values, np.ones(400))
-    given = torch.from_numpy(values.copy()).requires_grad_(True)
-    out = words(given)
-    assert out.shape == given.shape
-    out.square().sum().backward()
-    assert all(float(p.grad.abs().sum()) > 0 for p in words.parameters())
-    kept = given.grad.reshape(400, -1).abs().sum(dim=1) > 0
-    if isinstance(codec, VecTree):
-        assert int(kept.sum()) == (120 if codec.joint else 400)
-        worded = ~(given.grad[:, 1:] != 0).any(dim=(1, 2))
-        assert int(worded.sum()) == 280
-    else:
-        assert not kept.any()
+    words = trainable(group, codec, values)
+    before = words.shown(values)
+    assert before.shape == values.shape
+    gradients = words.own(2 * before)
+    used = np.ones(400, bool) if words.assigned.used is None else words.assigned.used
+    assert used.sum() == (280 if isinstance(codec, VecTree) else 400)
+    assert not gradients[~used].any()
+    losses = [np.square(before[used]).sum()]
+    for _ in range(20):
+        words.learn(words.own(2 * words.shown(values)), 0.1)
+        losses.append(np.square(words.shown(values)[used]).sum())
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 0.999 * losses[0]
+    assert (words.shown(values)[~used] == values[~used]).all()
+    if isinstance(codec, VecTree) and not codec.joint:
+        assert (words.shown(values)[:, 0] == values[:, 0]).all()
+
+
+def test_the_gradient_of_a_word_is_that_of_its_gaussians():
+    """Against the loss itself, numerically."""
+    values = make_scene(60, 1).sh
+    codec = SVQ(6, 4, klt=True)
+    words = trainable("sh", codec, values)
+    rng = np.random.default_rng(0)
+    wanted = rng.normal(0, 1, (60, 12))
+    gradients = 2 * (words.assigned.vectors() - wanted).astype(np.float32)
+    for s, axes in enumerate(words.assigned.axes):
+        sums = _sums(gradients @ axes.T.astype(np.float32), words.assigned.indices[s], 4)
+        book = words.assigned.words[s]
+        for entry in ((0, 0), (3, 5)):
+            losses = []
+            for shift in (-0.01, 0.01):
+                book[entry] += shift
+                losses.append(np.square(words.assigned.vectors() - wanted).sum())
+                book[entry] -= shift
+            assert sums[entry] == pytest.approx((losses[1] - losses[0]) / 0.02, rel=0.01, abs=0.05)
+
+
+def test_gaussians_choose_anew():
+    values = make_scene(300, 1).sh
+    words = trainable("sh", VecTree(16, keep_exact=0.2), values)
+    used = words.assigned.used
+    metric = WordMetric.plain(np.ones(300))
+    before = words.assigned
+    assert words.reassign(before.vectors(), metric) == 0
+    wanted = values.reshape(300, -1) + np.float32(0.5)
+    assert words.reassign(wanted, metric) > 30
+    errors = [np.square(wanted - one.vectors())[used].sum() for one in (before, words.assigned)]
+    assert errors[1] < errors[0]
+    assert (words.assigned.indices[:, ~used] == before.indices[:, ~used]).all()
 
 
 @pytest.mark.parametrize(("group", "name", "codec"), CASES, ids=lambda x: str(x)[:9])
 def test_the_encoder_takes_trained_words(group, name, codec):
     scene = make_scene(400, 1)
     scene = scene.select(Morton().order(scene.means))
-    words = TrainableWords(codec, group, getattr(scene, name), np.ones(400))
-    with torch.no_grad():
-        for parameter in words.parameters():
-            parameter += 0.25
-    wanted = words(torch.from_numpy(getattr(scene, name).copy())).detach().numpy()
+    values = getattr(scene, name)
+    words = trainable(group, codec, values)
+    for book in words.assigned.words:
+        book += 0.25
+    wanted = words.shown(values)
     got = _decoded(scene, group, codec, Guidance(trained={group: words.trained()}))
     if group == "quats":
         wanted = wanted / np.linalg.norm(wanted, axis=1, keepdims=True)
@@ -63,7 +107,7 @@ def test_the_encoder_takes_trained_words(group, name, codec):
 
 def test_words_of_another_codec_or_scene_are_ignored():
     scene = make_scene(400, 1)
-    trained = {"sh": TrainableWords(VecTree(32), "sh", scene.sh, np.ones(400)).trained()}
+    trained = {"sh": trainable("sh", VecTree(32), scene.sh).trained()}
     guidance = Guidance(trained=trained)
     assert guidance.trained_for("sh", VecTree(32), 400) is not None
     assert guidance.trained_for("sh", VecTree(33), 400) is None

@@ -1,11 +1,14 @@
 """Codecs with codebooks: the shared checks, what they promise, and damaged streams."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from gscompress.codecs.additive import as_vectors
 from gscompress.codecs.base import Decoded, StreamReader, StreamWriter
-from gscompress.codecs.guidance import Guidance
+from gscompress.codecs.guidance import Guidance, Sightings
+from gscompress.codecs.harmonics import image_metric
 from gscompress.codecs.log import Log
 from gscompress.codecs.rotation24 import Rotation24
 from gscompress.codecs.rvq import RVQ
@@ -321,3 +324,47 @@ def test_rate_control_moves_the_words():
     assert sizes[0] < 0.85 * sizes[1] < 0.85**2 * sizes[2]
     result = compress(scene, config, max_error={"scales": 0.01, "sh0": 0.02, "shN": 0.05})
     assert len(decompress(result.to_bytes())) == 600
+
+
+@pytest.mark.parametrize(
+    "codec",
+    [
+        VecTree(32, keep_exact=0.2),
+        VecTree(32, keep_exact=0.2, joint=False),
+        VecTree(32, keep_exact=0.2, split="error"),
+        SVQ(4, 16, klt=True),
+        RVQ(3, 16),
+    ],
+    ids=["vectree", "constant apart", "by error", "svq", "rvq"],
+)
+def test_images_lose_less_where_the_views_are_known(codec):
+    scene = make_scene(900, 2)
+    rng = np.random.default_rng(0)
+    eyes = rng.normal(0, 3, (5, 3)).astype(np.float32)
+    sightings = Sightings.of(eyes, rng.random((900, 5)) ** 4 + 0.01)
+    decoded = Decoded(900, 2)
+    decoded.attributes["means"] = scene.means
+    metrics = image_metric(scene.means, sightings, 9, 0.1)
+    lost, sizes = [], []
+    for views in (0, 5):
+        streams = StreamWriter(Mix(), decoded.levels)
+        streams.group = "sh"
+        one = replace(codec, views=views)
+        one.encode_guided(scene.sh, decoded, streams, Guidance(sightings=sightings))
+        reader = StreamReader(Mix(), streams.chunks, "test", decoded.levels, "sh")
+        error = one.decode(decoded, reader) - scene.sh
+        lost.append(np.einsum("nac,nab,nbc->", error, metrics, error))
+        sizes.append(sum(map(len, streams.chunks.values())))
+    assert lost[1] < 0.75 * lost[0]
+    assert sizes[1] < 1.15 * sizes[0]
+
+
+def test_a_beam_finds_better_sums_than_one_stage_after_the_other():
+    scene = make_scene(1500)
+
+    def error(**parameters):
+        arranged, decoded = round_trip(scene, quats=RVQ(4, 16, canonical=True, **parameters))
+        dot = np.abs(np.sum(arranged.unit_quats * decoded.quats, axis=1))
+        return float((1 - np.minimum(dot, 1)).sum())
+
+    assert error(beam=8) < 0.8 * error(beam=1)

@@ -9,6 +9,7 @@ import pytest
 
 from gscompress.cameras import Camera
 from gscompress.codecs.guidance import Sightings
+from gscompress.codecs.harmonics import harmonics
 from gscompress.errors import ConfigError
 from gscompress.gaussians import Gaussians
 from gscompress.metrics.psnr import psnr
@@ -16,7 +17,7 @@ from gscompress.registry import Registry
 from gscompress.stages import STAGES
 from gscompress.stages.base import Context
 from gscompress.stages.distill import Distill
-from gscompress.stages.harmonics import harmonics, refit
+from gscompress.stages.harmonics import refit
 from tests.codecs import sh_twin
 
 

@@ -98,39 +98,56 @@ def test_a_peer_that_is_not_installed_is_skipped_with_the_reason(monkeypatch, tm
         Spz(NodeTools(tmp_path), 5, 4).encode(tmp_path / "a.ply", make_scene(), tmp_path / "a.spz")
 
 
-def test_bits_at_a_psnr_lie_between_measured_points():
-    from benchmarks.vq import Row, bits_at
+def test_bytes_at_a_psnr_lie_between_measured_points():
+    from benchmarks.vq import STEPS, Point, at_equal_quality, bytes_at
 
-    curve = [Row("sh", "", bits, psnr, 0.0) for bits, psnr in ((10, 40), (20, 44), (5, 38))]
-    assert bits_at(42, curve) == 15
-    assert bits_at(39, curve) == 7.5
-    assert bits_at(44, curve) == 20
-    assert bits_at(45, curve) is None
-    assert bits_at(37, curve) is None
+    def point(name, size, psnr):
+        return Point("sh", name, "", size, 0.0, psnr, None, 0.0)
+
+    curve = [point(STEPS, size, psnr) for size, psnr in ((1000, 40), (2000, 44), (500, 38))]
+    assert bytes_at(42, curve) == 1500
+    assert bytes_at(39, curve) == 750
+    assert bytes_at(44, curve) == 2000
+    assert bytes_at(45, curve) is None
+    assert bytes_at(37, curve) is None
+    assert bytes_at(37, []) is None
+    words = [point("RVQ", size, psnr) for size, psnr in ((1200, 39), (1500, 41))]
+    assert at_equal_quality([*curve, *words], [40, 44]) == [
+        ["sh", STEPS, "1,000", "2,000"],
+        ["sh", "RVQ", "1,350 (+35%)", "-"],
+    ]
 
 
-def test_codebooks_are_compared_attribute_by_attribute(tmp_path, capsys):
+def test_quantizers_are_compared_at_equal_quality(tmp_path, capsys):
+    import json
+
     from benchmarks import vq
 
     from gscompress.io import load, save
 
     root = TOOLS.parent
-    scene = load(root / "scenes/demo.ply")
     few = tmp_path / "few.ply"
-    save(scene.select(slice(0, None, 40)), few)
-    arguments = [
-        str(few),
-        "--cameras",
-        str(root / "scenes/cameras.json"),
-        "--views",
-        "1",
-        "--preset",
-        "fast",
-    ]
-    assert vq.main([*arguments, "--scale", "0.2", "--groups", "means,scales"]) == 0
+    save(load(root / "scenes/demo.ply").select(slice(0, None, 40)), few)
+    arguments = [str(few), "--cameras", str(root / "scenes/cameras.json"), "--preset", "fast"]
+    arguments += ["--views", "1", "--scale", "0.2", "--levels", "40", "--device", "cpu"]
+    arguments += ["--groups", "scene,quats", "--factors", "2", "8", "--json", str(tmp_path / "a")]
+    assert vq.main(arguments) == 0
     out = capsys.readouterr().out
-    for codec in ("octree", "svq 3x64 (OMG)", "rvq 6x64 (Compact 3DGS)", "preset, steps x 8"):
-        assert codec in out
+    assert "bytes at 40 dB" in out
+    points = json.loads((tmp_path / "a").read_text())["points"]
+    found = {(p["group"], p["quantizer"]) for p in points}
+    names = {"equal steps", "SVQ", "RVQ"}
+    assert found == {("scene", name) for name in {*names, "VecTree"}} | {
+        ("quats", name) for name in names
+    }
+    counts = {"equal steps": 6, "VecTree": 2, "SVQ": 3, "RVQ": 3}
+    for group, name in found:
+        curve = [p for p in points if (p["group"], p["quantizer"]) == (group, name)]
+        assert len(curve) == counts[name]
+        if name in ("SVQ", "RVQ"):
+            curve.reverse()
+        for one in ("bytes", "psnr"):
+            assert curve[0][one] > curve[-1][one], (group, name)
 
 
 def test_scores_are_compared_at_equal_counts(tmp_path, capsys):

@@ -16,15 +16,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from benchmarks.output import print_table, write_json
+from benchmarks.views import load_photos, scaled
 from gscompress.cameras import Camera, find_cameras, load_cameras, split
 from gscompress.gaussians import Array, Gaussians
 from gscompress.importance import SCORES, pick_views, score
 from gscompress.io import load
 from gscompress.metrics import psnr
-from gscompress.photos import find_images, load_image
 from gscompress.render import get_renderer
 from gscompress.render.base import Renderer
 
@@ -89,16 +88,13 @@ def main(arguments: list[str]) -> int:
     if source is None:
         raise SystemExit(f"no cameras beside {options.scene}; name them with --cameras")
     train, test = (
-        [_scaled(camera, options.size) for camera in cameras[:: options.every]]
+        [scaled(camera, options.size) for camera in cameras[:: options.every]]
         for cameras in split(load_cameras(source), source)
     )
     train = list(pick_views(train, options.views)) if options.views else train
     scene, renderer = load(options.scene), get_renderer(options.device)
     truth = [renderer.render(scene, camera).image for camera in test]
-    photos = None
-    if options.images:
-        paths = find_images(test, options.images)
-        photos = [_photo(path, camera) for path, camera in zip(paths, test, strict=True)]
+    photos = load_photos(test, options.images) if options.images else None
     bench = Bench(scene, train, test, truth, photos, renderer, options.rounds)
     names = options.only.split(",") if options.only else SCORES.names()
     rows = []
@@ -151,20 +147,6 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     if options.size <= 0 or min(options.every, options.rounds) < 1 or options.views < 0:
         parser.error("--size, --every and --rounds must be positive")
     return options
-
-
-def _scaled(camera: Camera, size: float) -> Camera:
-    return camera.resized(max(1, round(camera.width * size)), max(1, round(camera.height * size)))
-
-
-def _photo(path: Path, camera: Camera) -> Array:
-    """A photo at the camera's size, averaged over areas where it is larger."""
-    image = load_image(path)
-    if image.shape[:2] == (camera.height, camera.width):
-        return image
-    size = (camera.width, camera.height)
-    planes = [Image.fromarray(image[:, :, c]).resize(size, Image.Resampling.BOX) for c in range(3)]
-    return np.stack([np.asarray(plane) for plane in planes], axis=2)
 
 
 def _cells(row: Row) -> list[str]:
