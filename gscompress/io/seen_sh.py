@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscompress.codecs.guidance import Sightings
+from gscompress.codecs.harmonics import image_metric
 from gscompress.codecs.parallel import by_blocks
 from gscompress.gaussians import Array
-from gscompress.stages.harmonics import image_metric
 
 __all__ = ["Levels", "seen_levels"]
 

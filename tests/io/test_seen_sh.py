@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from gscompress.codecs.guidance import Sightings
+from gscompress.codecs.harmonics import image_metric
 from gscompress.io import load
 from gscompress.io.axes import OURS, turned
 from gscompress.io.quantised import morton_order
 from gscompress.io.seen_sh import Levels, seen_levels
 from gscompress.io.spz import SpzFormat
-from gscompress.stages.harmonics import image_metric
 from tests.io.format_checks import make_scene
 from tests.io.test_seen_palette import EYES, seen, shown
 
