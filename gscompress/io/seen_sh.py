@@ -19,15 +19,15 @@ from gscompress.codecs.harmonics import image_metric
 from gscompress.codecs.parallel import by_blocks
 from gscompress.gaussians import Array
 
-__all__ = ["Levels", "seen_levels"]
+__all__ = ["PRICES", "Levels", "seen_levels"]
 
 Doubles = NDArray[np.float64]
 
 DAMPING = 1.0
 """Views from everywhere that are added to each Gaussian's views, as in the codec `ycocg`."""
 
-PRICE = 0.1
-"""What a bit is worth: as many squared errors as a Gaussian of median visibility makes when a
+PRICES = (0.1, 0.4)
+"""What a bit may be worth: as many squared errors as a Gaussian of median visibility makes when a
 coefficient is wrong by one step."""
 
 
@@ -64,7 +64,7 @@ def seen_levels(
     means: Array,  # [N, 3]
     sightings: Sightings,
     levels: list[Levels],  # [K]
-    price: float = PRICE,
+    price: float = PRICES[0],
 ) -> Array:  # [N, K, 3]
     """The coefficients on their levels.
 

@@ -37,7 +37,7 @@ from gscompress.io.quantised import (
     to_levels,
     with_carried,
 )
-from gscompress.io.seen_sh import Levels, seen_levels
+from gscompress.io.seen_sh import PRICES, Levels, seen_levels
 from gscompress.io.spz_container import (
     ANTIALIASED,
     COORDINATE_SYSTEM,
@@ -76,7 +76,8 @@ class SpzFormat:
         axes: Which way those of the file point; ``RUB`` is the specification's, ``RDF`` takes and
             writes everything as a PLY has it. What a file itself says counts more.
         sightings: From where the Gaussians are seen, in the order and the axes of the scene to be
-            written: colours and harmonics are then rounded so that those images change least.
+            written: colours and harmonics are then rounded so that those images change least,
+            unless that makes a larger file.
     """
 
     id: ClassVar[str] = "spz"
@@ -130,7 +131,15 @@ class SpzFormat:
         say_losses(path, f"SPZ version {self.version}", losses)
         order = morton_order(scene.means)
         scene = scene.select(order)
-        sh = scene.sh if self.sightings is None else self._seen(scene, order)
+        best = self._parts(scene, scene.sh, bits)
+        if self.sightings is not None:
+            best = self._seen_parts(scene, self.sightings.select(order), bits, best)
+        with atomic_write(path, overwrite=True) as out:
+            for part in best:
+                out.write(part)
+
+    def _parts(self, scene: Gaussians, sh: Array, bits: int) -> list[bytes]:
+        """The file, with coefficients ``sh`` [N, K, 3] instead of the scene's."""
         header = SpzHeader(
             version=self.version,
             count=len(scene),
@@ -147,9 +156,21 @@ class SpzFormat:
             rotations=_encode_quats(scene.quats),
             sh=self._encode_sh(sh),
         )
-        with atomic_write(path, overwrite=True) as out:
-            for part in write_planes(planes):
-                out.write(part)
+        return list(write_planes(planes))
+
+    def _seen_parts(
+        self, scene: Gaussians, mine: Sightings, bits: int, plain: list[bytes]
+    ) -> list[bytes]:
+        """The file for what cameras see, unless it is larger than the plain one.
+
+        It can be: harmonics from a palette repeat, and do so no longer when each Gaussian's are
+        rounded for what is seen of it.
+        """
+        for price in PRICES:
+            parts = self._parts(scene, self._seen(scene, mine, price), bits)
+            if sum(map(len, parts)) <= sum(map(len, plain)):
+                return parts
+        return plain
 
     def _fitting_bits(self, means: Array) -> int:
         largest = float(np.abs(means).max(initial=0))
@@ -158,10 +179,8 @@ class SpzFormat:
             bits -= 1
         return bits
 
-    def _seen(self, scene: Gaussians, order: NDArray[np.intp]) -> Array:  # [N, K, 3]
+    def _seen(self, scene: Gaussians, mine: Sightings, price: float) -> Array:  # [N, K, 3]
         """Coefficients on the levels of the file, of which the images show least."""
-        assert self.sightings is not None
-        mine = self.sightings.select(order)
         # `turned` only ever changes signs, so it turns positions of cameras too.
         signs = [1.0 if a == b else -1.0 for a, b in zip(OURS, self.axes, strict=True)]
         mine = Sightings(mine.eyes * np.array(signs, np.float32), mine.codes)
@@ -169,7 +188,7 @@ class SpzFormat:
         for step in self._steps(scene.sh.shape[1] - 1):
             side = int(128 / step)
             levels.append(Levels(step / 128, -side, side, top=_SH_RANGE[1]))
-        return seen_levels(scene.sh, scene.means, mine, levels)
+        return seen_levels(scene.sh, scene.means, mine, levels, price)
 
     def _steps(self, terms: int) -> NDArray[np.float64]:  # [terms]
         """Of the harmonics above the constant one, in 128ths."""
