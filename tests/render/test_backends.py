@@ -92,9 +92,10 @@ class FakeGsplat:
     def rasterization(self, *, viewmats, Ks, width, height, backgrounds, **arguments):
         assert set(arguments) == {
             *("means", "quats", "scales", "opacities", "colors"),
-            *("sh_degree", "packed", "rasterize_mode"),
+            *("sh_degree", "packed", "rasterize_mode", "eps2d"),
         }
         assert arguments["packed"] is False
+        assert arguments["eps2d"] == 0.3
         assert viewmats.shape == (1, 4, 4)
         assert Ks.shape == (1, 3, 3)
         assert backgrounds.shape == (1, 3)

@@ -165,7 +165,7 @@ def test_cuts_and_groups_start_with_key_frames(
     assert manifest.groups[2].segments[1].bytes < 150
 
 
-@pytest.mark.parametrize(("trajectories", "most"), [("never", 37.5), ("auto", 40.0)])
+@pytest.mark.parametrize(("trajectories", "most"), [("never", 38.0), ("auto", 40.0)])
 def test_a_target_holds_for_every_frame(
     scene: Gaussians,
     cameras: list[gs.Camera],

@@ -13,7 +13,7 @@ const whole = { whole: true };
 
 // Vectors cut into pieces, each with a codebook of its own.
 export function svq(table, place) {
-  const defaults = { length: 2, words: 512, klt: false, canonical: false, word_step: 1 / 1024 };
+  const defaults = { length: 2, words: 512, klt: false, canonical: false, word_step: 1 / 1024, views: 0 };
   const fields = checked(fieldsOf(table, defaults, place), (given) => {
     checkRange(given, "length", 1, MAX_LENGTH, place, whole);
     checkRange(given, "words", 1, MAX_WORDS, place, whole);
@@ -29,7 +29,7 @@ export function svq(table, place) {
 
 // Each stage adds what the stages before have left.
 export function rvq(table, place) {
-  const defaults = { stages: 6, words: 64, passes: 2, canonical: false, word_step: 1 / 1024 };
+  const defaults = { stages: 6, words: 64, passes: 2, canonical: false, word_step: 1 / 1024, beam: 8, views: 0 };
   const fields = checked(fieldsOf(table, defaults, place), (given) => {
     checkRange(given, "stages", 1, MAX_STAGES, place, whole);
     checkRange(given, "words", 1, MAX_WORDS, place, whole);
