@@ -127,18 +127,19 @@ class SogFormat:
         say_losses(path, "SOG", losses)
         order = morton_order(scene.means)
         scene = scene.select(order)
-        writer = SogWriter(scene, self.effort)
+        seen = None if self.sightings is None else self.sightings.select(order)
+        writer = SogWriter(scene, self.effort, seen)
         writer.add_means()
         writer.add_quats()
         writer.add_scales()
         size = min(self.palette, palette_size(len(scene)))
         if not (scene.sh_degree and len(scene)):
             writer.add_colours(scene.sh[:, 0])
-        elif self.sightings is None:
+        elif seen is None:
             writer.add_colours(scene.sh[:, 0])
             writer.add_sh(size)
         else:
-            writer.add_seen(self.sightings.select(order), size)
+            writer.add_seen(seen, size)
         write_zip(path, writer.meta, writer.images)
 
 
