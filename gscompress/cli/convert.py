@@ -161,7 +161,7 @@ def verb(
             )
         scene = scene.replace(sh=scene.sh[:, : (sh_degree + 1) ** 2])
     scene = scene if mode is None else scene.replace(mode=mode)
-    if "sightings" in settings_of(chosen) and views != 0 and scene.sh_degree and len(scene):
+    if "sightings" in settings_of(chosen) and views != 0 and len(scene):
         settings["sightings"] = _sightings(session, scene, source, cameras, views or VIEWS)
     save(scene, target, overwrite=overwrite, axes=axes_out, settings=settings)
     document = {

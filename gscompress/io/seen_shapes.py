@@ -33,6 +33,9 @@ DAMPING = 0.02
 UNSEEN = 1e-4
 """What a Gaussian that no camera sees counts, as a share of an average one."""
 
+MOST = 0.25
+"""Error of a log-scale beyond which opacities make up for no more."""
+
 _EVERYWHERE = np.array(
     [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1], [1, 1, -1], [1, -1, 1], [-1, 1, 1]], np.float64
 ) / np.sqrt([[1], [1], [1], [3], [3], [3], [3]])
@@ -72,6 +75,16 @@ class SeenShapes:
 
         by_blocks(fill, n)
         return out
+
+    def opacities(self, scene: Gaussians, log_scales: NDArray[np.floating]) -> Doubles:  # [N]
+        """The scene's opacities, made up for log-scales that are others.
+
+        Where a Gaussian comes out larger by the factor a in area, 1 / sqrt(a) of its opacity brings
+        exp(-u^2 / 2) nearest to what it was, to first order: for small errors only.
+        """
+        errors = np.clip(log_scales - scene.log_scales, -MOST, MOST)
+        larger = np.sum(self.spread * errors, axis=1)
+        return np.asarray(np.clip(scene.opacities * np.exp(-0.5 * larger), 0, 1))
 
     def _fill(self, rows: slice, scene: Gaussians, sightings: Sightings, least: float) -> None:
         axes = _axes(_unit(scene.quats[rows].astype(np.float64)))

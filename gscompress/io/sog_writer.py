@@ -98,9 +98,8 @@ class SogWriter:
             return
         levels = self._codebook("scales", values, self._shapes.scales)
         self._add("scales.webp", levels)
-        error = np.array(self.meta["scales"]["codebook"])[levels] - values
-        # Where a Gaussian u comes out larger, exp(-u^2 / 2) is nearest to it with less opacity.
-        self._opacities *= np.exp(-0.5 * np.sum(self._shapes.spread * error, axis=1))
+        rounded = np.array(self.meta["scales"]["codebook"])[levels]
+        self._opacities = self._shapes.opacities(self._scene, rounded)
 
     def add_colours(self, constant: Array) -> None:  # [N, 3]
         """Constant terms, from one codebook, and opacities."""

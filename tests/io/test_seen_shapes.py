@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gscompress.codecs.guidance import Sightings
 from gscompress.gaussians import Gaussians
-from gscompress.io import load
+from gscompress.io import load, save
 from gscompress.io.quantised import from_smallest_three, morton_order, smallest_three
 from gscompress.io.seen_shapes import PIXEL, SeenShapes, least_seen, turn_per_component
 from gscompress.io.sog import SogFormat
@@ -148,13 +149,16 @@ def test_less_of_a_sog_is_seen(tmp_path: Path) -> None:
     assert changes[1][1] < 0.8 * changes[0][1]
 
 
-def test_opacities_make_up_for_scales(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "settings"), [("a.sog", {}), ("a.spz", {}), ("b.spz", {"axes": "RDF"})]
+)
+def test_opacities_make_up_for_scales(tmp_path: Path, name: str, settings: dict[str, Any]) -> None:
     scene = make_scene(400, 0)
     scene = scene.replace(opacity_logits=np.zeros(400, np.float32))
     scene = scene.select(morton_order(scene.means))
     sightings = seen(scene)
-    SogFormat(sightings=sightings).save(scene, tmp_path / "a.sog")
-    back = load(tmp_path / "a.sog")
+    save(scene, tmp_path / name, settings={**settings, "sightings": sightings})
+    back = load(tmp_path / name, **settings)
     spread = SeenShapes.of(scene, sightings).spread
     larger = np.sum(spread * (back.log_scales - scene.log_scales), axis=1)
     assert np.ptp(larger) > 0.04
