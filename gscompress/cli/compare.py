@@ -75,7 +75,8 @@ MAX_SUMMARY_BYTES = 1 << 26
     multiple=True,
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="What 'compress --json' printed: it knows the encode seconds. Repeatable.",
+    help="What 'compress --json' or 'convert --json' printed: it knows the encode seconds. "
+    "Repeatable.",
 )
 @click.option(
     "--min-psnr", type=float, metavar="DB", help="Exit with 3 if the mean PSNR of a file is below."
@@ -182,7 +183,7 @@ def _compare(
 
 
 def _encode_seconds(summaries: Sequence[Path], tests: Sequence[Path]) -> dict[str, float]:
-    """The seconds that ``compress --json`` told, of the files that it wrote and that are here."""
+    """The seconds that ``compress`` or ``convert`` told, of the files written that are here."""
     from gscompress.files import read_input
 
     told: dict[Path, float] = {}
@@ -194,7 +195,9 @@ def _encode_seconds(summaries: Sequence[Path], tests: Sequence[Path]) -> dict[st
             told |= {Path(e["output"]).resolve(): float(e["seconds"]) for e in done}
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(
-                path, found=f"{type(error).__name__}: {error}", expected="output of compress --json"
+                path,
+                found=f"{type(error).__name__}: {error}",
+                expected="output of compress --json or convert --json",
             ) from error
     return {str(test): told[test.resolve()] for test in tests if test.resolve() in told}
 

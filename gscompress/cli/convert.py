@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,6 +150,7 @@ def verb(
     if not overwrite:
         refuse_existing(target)
     open_input(source).close()
+    started = time.perf_counter()
     if level is None:
         scene = load(source, axes=axes_in)
     else:
@@ -172,6 +174,7 @@ def verb(
         "gaussians": len(scene),
         "sh_degree": scene.sh_degree,
         "mode": scene.mode,
+        "seconds": time.perf_counter() - started,
     }
     text = (
         f"{target}: {len(scene):,} Gaussians, {document['input_bytes']:,} -> "

@@ -109,6 +109,16 @@ class SogFormat:
         scene.validate(str(path))
         return scene
 
+    def parts(self, path: Path) -> dict[str, int]:
+        """Bytes of each attribute's textures; opacities are in those of ``sh0``."""
+        files = SogFiles(path)
+        sizes: dict[str, int] = {}
+        for group in ("means", "quats", "scales", "sh0", "shN"):
+            part = getattr(files.meta, group)
+            if part is not None:
+                sizes[group] = sum(files.stored_bytes(name) for name in part.files)
+        return sizes
+
     def save(self, scene: Gaussians, path: Path) -> None:
         """Write a zip, in Morton order; warns of what the format cannot carry.
 

@@ -45,6 +45,7 @@ from gscompress.io.spz_container import (
     MAGIC,
     SpzHeader,
     SpzPlanes,
+    frame_sizes,
     read_planes,
     write_planes,
 )
@@ -60,6 +61,8 @@ _SCALE_RANGE = (-10.0, -10.0 + 255 / 16)
 _DC_RANGE = (-0.5 / COLOUR_SCALE, 0.5 / COLOUR_SCALE)
 _SH_RANGE = (-1.0, 127 / 128)
 _XYZW, _WXYZ = [1, 2, 3, 0], [3, 0, 1, 2]
+
+_PARTS = ("means", "opacities", "sh0", "scales", "quats", "shN")
 
 LARGER = 1.001
 """As a share of a plain file, how large one for cameras may be."""
@@ -120,6 +123,12 @@ class SpzFormat:
             size = os.fstat(file.fileno()).st_size
             planes = read_planes(path, file.read(size))
         return decode_planes(path, planes, self.axes)
+
+    def parts(self, path: Path) -> dict[str, int] | None:
+        """Bytes of each attribute; up to version 3 they are one stream."""
+        with open_input(path) as file:
+            sizes = frame_sizes(file.read())
+        return None if sizes is None else dict(zip(_PARTS, sizes, strict=False))
 
     def save(self, scene: Gaussians, path: Path) -> None:
         """Write a scene, in Morton order, which takes a tenth less; warns of what is lost."""
