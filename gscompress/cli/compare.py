@@ -109,9 +109,8 @@ def verb(
     session.result(found.to_dict(), functools.partial(_show, session, found, where))
     missed = _missed_gates(found, min_psnr, limit)
     if missed:
-        raise QualityGateError(
-            f"{len(missed)} of {len(found.names)} files missed a gate: {'; '.join(missed)}"
-        )
+        told = "; ".join(f"{name}: {' and '.join(misses)}" for name, misses in missed.items())
+        raise QualityGateError(f"{len(missed)} of {len(found.names)} files missed a gate: {told}")
 
 
 def _limit(max_size: str | None) -> int | None:
@@ -202,14 +201,18 @@ def _encode_seconds(summaries: Sequence[Path], tests: Sequence[Path]) -> dict[st
     return {str(test): told[test.resolve()] for test in tests if test.resolve() in told}
 
 
-def _missed_gates(found: Comparison, min_psnr: float | None, limit: int | None) -> list[str]:
+def _missed_gates(
+    found: Comparison, min_psnr: float | None, limit: int | None
+) -> dict[str, list[str]]:
     """What each file that misses a gate is to be told."""
-    missed = []
+    missed: dict[str, list[str]] = {}
     for name, report in zip(found.names, found.reports, strict=True):
         if min_psnr is not None and report.psnr < min_psnr:
-            missed.append(f"{name}: PSNR {report.psnr:.3f} dB is below --min-psnr {min_psnr:g}")
+            text = f"PSNR {report.psnr:.3f} dB is below --min-psnr {min_psnr:g}"
+            missed.setdefault(name, []).append(text)
         if limit is not None and (report.bytes or 0) > limit:
-            missed.append(f"{name}: {report.bytes:,} bytes are above --max-size {limit:,}")
+            text = f"{report.bytes:,} bytes are above --max-size {limit:,}"
+            missed.setdefault(name, []).append(text)
     return missed
 
 
@@ -228,8 +231,8 @@ def _show(session: Session, found: Comparison, where: str) -> None:
         "drop": lambda report: (report.psnr_drop, ".2f"),
         "FPS": lambda report: (report.fps, ".1f"),
     }
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("file", overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, collapse_padding=True)
+    table.add_column("file", overflow="fold", min_width=10)
     rows = [[name] for name in found.names]
     for name, pick in columns.items():
         cells = [pick(report) for report in found.reports]

@@ -117,6 +117,17 @@ def test_each_file_that_misses_a_gate_is_named(run, ply, cameras, files) -> None
     assert both.code == 3
     assert both.err.startswith("Error: 2 of 2 files missed a gate: a.gsz: PSNR ")
     assert "; b.spz: PSNR " in both.err
+    each = run(*args, "--min-psnr", 149, "--max-size", "1B")
+    assert each.err.startswith("Error: 2 of 2 files missed a gate: a.gsz: PSNR ")
+    assert each.err.count(" bytes are above --max-size 1") == 2
+
+
+def test_the_file_is_named_in_a_narrow_terminal(run, ply, cameras, files, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    run("render", ply, "--cameras", cameras, "-o", "photos")
+    done = run("compare", ply, *files, "--cameras", cameras, "--images", "photos", "--fps")
+    assert "a.gsz" in done.out
+    assert "b.spz" in done.out
 
 
 def test_bad_files_and_options_stop_before_any_rendering(
