@@ -43,6 +43,16 @@ export function readPly(bytes) {
   };
 }
 
+// Whether a file is a PLY that `readPly` is for: binary, of Gaussians as they are. Others are of
+// another program's making: ascii, of the other byte order, packed in chunks.
+export function isPlainPly(bytes) {
+  const text = new TextDecoder("latin1").decode(bytes.subarray(0, MAX_HEADER));
+  if (!text.startsWith("ply")) return false;
+  const end = text.indexOf("end_header");
+  const head = text.slice(0, end < 0 ? text.length : end);
+  return /^format binary_little_endian/m.test(head) && !/^element chunk\b/m.test(head);
+}
+
 // Places of the float properties of the element `vertex`, which must be the only one.
 function readHeader(bytes) {
   const text = new TextDecoder("latin1").decode(bytes.subarray(0, MAX_HEADER));

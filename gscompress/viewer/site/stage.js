@@ -27,6 +27,11 @@ export class Stage {
     this.waiting = [];
   }
 
+  // Whether two scenes share the canvas.
+  isSplit() {
+    return this.sceneCount() === 2 && this.splitOn;
+  }
+
   sceneCount() {
     return this.shows.filter(Boolean).length;
   }
@@ -175,7 +180,7 @@ export class Stage {
 
   #parts() {
     const [left, right] = this.shows;
-    if (!left || !right || !this.splitOn) {
+    if (!this.isSplit()) {
       const card = (left ?? right)?.card;
       return card ? [{ card, left: 0, right: 1 }] : [];
     }
