@@ -1,7 +1,7 @@
 // Files that are dropped on the page: which are scenes, which are cameras, and who reads them.
 
 import { isGsz } from "./gsz/container.js";
-import { isPlainPly } from "./ply.js";
+import { isPlainPly, isPly } from "./ply.js";
 import { readInriaCameras } from "./render/camera.js";
 
 const OTHERS = "This page reads .gsz and .ply; 'gscompress view' shows the other formats, and " +
@@ -35,6 +35,7 @@ export async function openDropped(files, { state, open, setCameras, tell, sideOf
 // The file itself, or a PLY of what it holds.
 async function readable(name, data, convert) {
   if (isGsz(data) || isPlainPly(data)) return data;
+  if (!convert && isPly(data)) return data; // readPly says what is wrong with it
   if (!convert) throw new Error(OTHERS);
   const url = `${convert}?name=${encodeURIComponent(name)}`;
   const answer = await fetch(url, { method: "POST", body: data });
