@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,6 +172,7 @@ def verb(
     if not overwrite:
         refuse_existing(target)
     open_input(source).close()
+    started = time.perf_counter()
     if level is None:
         scene = load(source, axes=axes_in)
     else:
@@ -183,7 +185,7 @@ def verb(
             )
         scene = scene.replace(sh=scene.sh[:, : (sh_degree + 1) ** 2])
     scene = scene if mode is None else scene.replace(mode=mode)
-    if "sightings" in settings_of(chosen) and views != 0 and scene.sh_degree and len(scene):
+    if "sightings" in settings_of(chosen) and views != 0 and len(scene):
         settings["sightings"] = _sightings(session, scene, source, cameras, views or VIEWS)
     save(scene, target, overwrite=overwrite, axes=axes_out, settings=settings)
     document = {
@@ -194,6 +196,7 @@ def verb(
         "gaussians": len(scene),
         "sh_degree": scene.sh_degree,
         "mode": scene.mode,
+        "seconds": time.perf_counter() - started,
     }
     text = (
         f"{target}: {len(scene):,} Gaussians, {document['input_bytes']:,} -> "

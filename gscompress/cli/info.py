@@ -108,7 +108,7 @@ def _of_gsz(file: Path) -> dict[str, Any]:
 
 
 def _of_scene(file: Path) -> dict[str, Any]:
-    from gscompress.io import detect_format, scene_bytes
+    from gscompress.io import bytes_by_attribute, detect_format, scene_bytes
 
     known = detect_format(file)
     scene = known.load(file)
@@ -119,7 +119,7 @@ def _of_scene(file: Path) -> dict[str, Any]:
         "sh_degree": scene.sh_degree,
         "mode": scene.mode,
         "levels": None,
-        "bytes_by_attribute": None,
+        "bytes_by_attribute": bytes_by_attribute(file),
         "provenance": None,
         "config": None,
     }
