@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gscompress.cli.examples import Verb
 from gscompress.cli.measuring import (
     check_report_name,
     check_targets,
@@ -38,7 +39,28 @@ if TYPE_CHECKING:
 MAX_SUMMARY_BYTES = 1 << 26
 
 
-@click.command("compare", short_help="Compare several files with the scene they were made from.")
+_EXAMPLES = (
+    (
+        "gscompress compare scene.ply a.gsz b.spz c.sog -o report.html",
+        "One page that needs no network.",
+    ),
+    (
+        "gscompress compare scene.ply *.gsz --every 4 --csv table.csv",
+        "At every fourth view, as a table.",
+    ),
+    (
+        "gscompress compare scene.ply scene.gsz --min-psnr 35 --max-size 5MB -q",
+        "A gate for scripts: exit code 3 if it is missed.",
+    ),
+)
+
+
+@click.command(
+    "compare",
+    cls=Verb,
+    short_help="Compare several files with the scene they were made from.",
+    examples=_EXAMPLES,
+)
 @click.argument("reference", metavar="REF", type=click.Path(path_type=Path))
 @click.argument(
     "tests", nargs=-1, required=True, metavar="TEST...", type=click.Path(path_type=Path)
@@ -75,7 +97,8 @@ MAX_SUMMARY_BYTES = 1 << 26
     multiple=True,
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="What 'compress --json' printed: it knows the encode seconds. Repeatable.",
+    help="What 'compress --json' or 'convert --json' printed: it knows the encode seconds. "
+    "Repeatable.",
 )
 @click.option(
     "--min-psnr", type=float, metavar="DB", help="Exit with 3 if the mean PSNR of a file is below."
@@ -108,9 +131,8 @@ def verb(
     session.result(found.to_dict(), functools.partial(_show, session, found, where))
     missed = _missed_gates(found, min_psnr, limit)
     if missed:
-        raise QualityGateError(
-            f"{len(missed)} of {len(found.names)} files missed a gate: {'; '.join(missed)}"
-        )
+        told = "; ".join(f"{name}: {' and '.join(misses)}" for name, misses in missed.items())
+        raise QualityGateError(f"{len(missed)} of {len(found.names)} files missed a gate: {told}")
 
 
 def _limit(max_size: str | None) -> int | None:
@@ -182,7 +204,7 @@ def _compare(
 
 
 def _encode_seconds(summaries: Sequence[Path], tests: Sequence[Path]) -> dict[str, float]:
-    """The seconds that ``compress --json`` told, of the files that it wrote and that are here."""
+    """The seconds that ``compress`` or ``convert`` told, of the files written that are here."""
     from gscompress.files import read_input
 
     told: dict[Path, float] = {}
@@ -194,19 +216,25 @@ def _encode_seconds(summaries: Sequence[Path], tests: Sequence[Path]) -> dict[st
             told |= {Path(e["output"]).resolve(): float(e["seconds"]) for e in done}
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(
-                path, found=f"{type(error).__name__}: {error}", expected="output of compress --json"
+                path,
+                found=f"{type(error).__name__}: {error}",
+                expected="output of compress --json or convert --json",
             ) from error
     return {str(test): told[test.resolve()] for test in tests if test.resolve() in told}
 
 
-def _missed_gates(found: Comparison, min_psnr: float | None, limit: int | None) -> list[str]:
+def _missed_gates(
+    found: Comparison, min_psnr: float | None, limit: int | None
+) -> dict[str, list[str]]:
     """What each file that misses a gate is to be told."""
-    missed = []
+    missed: dict[str, list[str]] = {}
     for name, report in zip(found.names, found.reports, strict=True):
         if min_psnr is not None and report.psnr < min_psnr:
-            missed.append(f"{name}: PSNR {report.psnr:.3f} dB is below --min-psnr {min_psnr:g}")
+            text = f"PSNR {report.psnr:.3f} dB is below --min-psnr {min_psnr:g}"
+            missed.setdefault(name, []).append(text)
         if limit is not None and (report.bytes or 0) > limit:
-            missed.append(f"{name}: {report.bytes:,} bytes are above --max-size {limit:,}")
+            text = f"{report.bytes:,} bytes are above --max-size {limit:,}"
+            missed.setdefault(name, []).append(text)
     return missed
 
 
@@ -225,8 +253,8 @@ def _show(session: Session, found: Comparison, where: str) -> None:
         "drop": lambda report: (report.psnr_drop, ".2f"),
         "FPS": lambda report: (report.fps, ".1f"),
     }
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("file", overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, collapse_padding=True)
+    table.add_column("file", overflow="fold", min_width=10)
     rows = [[name] for name in found.names]
     for name, pick in columns.items():
         cells = [pick(report) for report in found.reports]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from gscompress.cli.examples import Verb
 from gscompress.cli.session import Session, common_options, overwrite_option, pass_session
 from gscompress.errors import UsageError
 
@@ -43,7 +45,28 @@ def _bits(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     return int(numbers[1]), int(numbers[2])
 
 
-@click.command("convert", short_help="Convert a scene from one format to another.")
+_EXAMPLES = (
+    (
+        "gscompress convert scene.gsz scene.spz",
+        "The ending says the format.",
+    ),
+    (
+        "gscompress convert scene.ply scene.spz --sh-bits 6,6",
+        "With finer harmonics than usual.",
+    ),
+    (
+        "gscompress convert scene.gsz coarse.ply --level 1",
+        "Only the first two levels of detail.",
+    ),
+)
+
+
+@click.command(
+    "convert",
+    cls=Verb,
+    short_help="Convert a scene from one format to another.",
+    examples=_EXAMPLES,
+)
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(
@@ -149,6 +172,7 @@ def verb(
     if not overwrite:
         refuse_existing(target)
     open_input(source).close()
+    started = time.perf_counter()
     if level is None:
         scene = load(source, axes=axes_in)
     else:
@@ -161,7 +185,7 @@ def verb(
             )
         scene = scene.replace(sh=scene.sh[:, : (sh_degree + 1) ** 2])
     scene = scene if mode is None else scene.replace(mode=mode)
-    if "sightings" in settings_of(chosen) and views != 0 and scene.sh_degree and len(scene):
+    if "sightings" in settings_of(chosen) and views != 0 and len(scene):
         settings["sightings"] = _sightings(session, scene, source, cameras, views or VIEWS)
     save(scene, target, overwrite=overwrite, axes=axes_out, settings=settings)
     document = {
@@ -172,6 +196,7 @@ def verb(
         "gaussians": len(scene),
         "sh_degree": scene.sh_degree,
         "mode": scene.mode,
+        "seconds": time.perf_counter() - started,
     }
     text = (
         f"{target}: {len(scene):,} Gaussians, {document['input_bytes']:,} -> "

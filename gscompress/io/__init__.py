@@ -23,6 +23,7 @@ from gscompress.registry import Registry
 
 __all__ = [
     "FORMATS",
+    "bytes_by_attribute",
     "detect_format",
     "format_for_name",
     "load",
@@ -157,6 +158,20 @@ def scene_bytes(path: StrPath) -> int:
     several = getattr(detect_format(path), "files", None)
     files = [path] if several is None else several(path)
     return sum(os.stat(file).st_size for file in files)
+
+
+def bytes_by_attribute(path: StrPath) -> dict[str, int] | None:
+    """Where the bytes of a scene go, in all its size; None where its format has them mixed.
+
+    Args:
+        path: A file that can be read.
+    """
+    path = Path(path)
+    parts = getattr(detect_format(path), "parts", None)
+    sizes: dict[str, int] | None = None if parts is None else parts(path)
+    if sizes is None:
+        return None
+    return {**sizes, "container": scene_bytes(path) - sum(sizes.values())}
 
 
 def detect_format(path: StrPath) -> Format:

@@ -15,7 +15,9 @@ class Format(Protocol):
 
     Where it is a dataclass, its fields are its settings; one of the name ``axes`` says which way
     the axes of the file point, as `gscompress.io.axes` has it. A format whose scenes may lie in
-    several files has a method ``files(path) -> list[Path]`` that names them all.
+    several files has a method ``files(path) -> list[Path]`` that names them all. One that keeps its
+    attributes apart has a method ``parts(path) -> dict[str, int] | None`` that says how many bytes
+    each takes, under the names that a .gsz has for them; None: not in that file.
     """
 
     id: str

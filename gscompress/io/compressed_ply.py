@@ -100,6 +100,15 @@ class CompressedPlyFormat:
             sh=sh,
         )
 
+    def parts(self, path: Path) -> dict[str, int]:
+        """Bytes of each attribute; those of colours and opacities are one number."""
+        header = read_header(path)
+        count = header.table("vertex").count
+        sizes = {"means": 4 * count, "quats": 4 * count, "scales": 4 * count}
+        sizes |= {"sh0": 3 * count, "opacities": count}
+        harmonics = (table for table in header.tables if table.name == "sh")
+        return sizes | {"shN": sum(table.count * table.dtype.itemsize for table in harmonics)}
+
     def save(self, scene: Gaussians, path: Path) -> None:
         """Write a scene, in Morton order; warns of what the format cannot carry."""
         losses: list[str] = []

@@ -90,17 +90,24 @@ class SeenPalette:
             for mine, metric, pulled in in_parallel(*(partial(sums, rows) for rows in few)):
                 metrics[mine] += metric
                 wanted[mine] += pulled
-        entries = _solved(entries.reshape(count, k, 3), metrics, wanted)
-        return cls(entries, labels, metrics, shares)
+        shaped = entries.reshape(count, k, 3)
+        if not np.array_equal(entries[labels], vectors.reshape(n, 3 * k)):
+            shaped = _solved(shaped, metrics, wanted)
+        return cls(shaped, labels, metrics, shares)
 
     def codebook(self, allowed: float, size: int) -> Array:  # [up to size]
         """Levels for the entries' numbers: the coarsest even ones that lose no more than allowed.
+
+        Numbers that are few already, from a file that was quantised before, are their own levels.
 
         Args:
             allowed: Squared error of all images.
             size: The most levels.
         """
         numbers = self.entries.ravel()
+        different = np.unique(numbers)
+        if len(different) <= size:
+            return different
         used = np.repeat(np.einsum("wkk->w", self.metrics) + 1e-30, self.entries[0].size)
         nearest = scalar_codebook(numbers, used.astype(np.float64), size)
         for step in _STEPS:

@@ -109,6 +109,16 @@ class SogFormat:
         scene.validate(str(path))
         return scene
 
+    def parts(self, path: Path) -> dict[str, int]:
+        """Bytes of each attribute's textures; opacities are in those of ``sh0``."""
+        files = SogFiles(path)
+        sizes: dict[str, int] = {}
+        for group in ("means", "quats", "scales", "sh0", "shN"):
+            part = getattr(files.meta, group)
+            if part is not None:
+                sizes[group] = sum(files.stored_bytes(name) for name in part.files)
+        return sizes
+
     def save(self, scene: Gaussians, path: Path) -> None:
         """Write a zip, in Morton order; warns of what the format cannot carry.
 
@@ -127,18 +137,19 @@ class SogFormat:
         say_losses(path, "SOG", losses)
         order = morton_order(scene.means)
         scene = scene.select(order)
-        writer = SogWriter(scene, self.effort)
+        seen = None if self.sightings is None else self.sightings.select(order)
+        writer = SogWriter(scene, self.effort, seen)
         writer.add_means()
         writer.add_quats()
         writer.add_scales()
         size = min(self.palette, palette_size(len(scene)))
         if not (scene.sh_degree and len(scene)):
             writer.add_colours(scene.sh[:, 0])
-        elif self.sightings is None:
+        elif seen is None:
             writer.add_colours(scene.sh[:, 0])
             writer.add_sh(size)
         else:
-            writer.add_seen(self.sightings.select(order), size)
+            writer.add_seen(seen, size)
         write_zip(path, writer.meta, writer.images)
 
 

@@ -162,6 +162,13 @@ class SogFiles:
             self._check_name(name)
         return list(names)
 
+    def stored_bytes(self, name: str) -> int:
+        """What a texture takes."""
+        self._check_name(name)
+        if self._zip is None:
+            return (self._path.parent / name).stat().st_size
+        return self._zip.getinfo(name).compress_size
+
     def texture(self, name: str) -> Bytes:  # [count, 4]
         """The texels of the Gaussians, RGBA."""
         texels = self.image(name, 4 * self.count + (1 << 16)).reshape(-1, 4)

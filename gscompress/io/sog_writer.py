@@ -16,8 +16,9 @@ from gscompress.io.codebook import (
     scalar_codebook,
     visibility,
 )
-from gscompress.io.quantised import Bytes, opacity_bytes, smallest_three, to_levels
+from gscompress.io.quantised import Bytes, from_smallest_three, smallest_three, to_levels
 from gscompress.io.seen_palette import SeenPalette
+from gscompress.io.seen_shapes import UNSEEN, SeenShapes, least_seen, turn_per_component
 from gscompress.io.sog_files import (
     ENTRIES_PER_ROW,
     FIRST_ROTATION,
@@ -30,17 +31,22 @@ from gscompress.io.sog_files import (
 
 __all__ = ["SogWriter", "palette_size"]
 
-TOLERATED = 8
+REACH = 2
+"""Steps away from the nearest that a rotation may be."""
+
+TOLERATED = 4
 """Of the error that rounding the constant terms makes: what rounding the palette may make."""
 
 
 class SogWriter:
     """Fills meta.json and the textures, one attribute after the other."""
 
-    def __init__(self, scene: Gaussians, effort: int) -> None:
+    def __init__(self, scene: Gaussians, effort: int, sightings: Sightings | None = None) -> None:
         self._scene = scene
         self._effort = effort
-        self._weights = visibility(scene)
+        self._shapes = None if sightings is None else SeenShapes.of(scene, sightings)
+        self._weights = _weights(scene, sightings)
+        self._opacities = scene.opacities.astype(np.float64)
         self._size = texture_size(len(scene))
         self.images: dict[str, bytes] = {}
         self.meta: dict[str, Any] = {
@@ -74,23 +80,37 @@ class SogWriter:
     def add_quats(self) -> None:
         """Rotations, three bytes and the index of the largest component."""
         largest, others = smallest_three(self._scene.quats)
-        self._add("quats.webp", to_levels((others + 1) * 127.5, 255), largest + FIRST_ROTATION)
+        target = (others + 1) * 127.5
+        levels = to_levels(target, 255)
+        if self._shapes is not None:
+            quats = from_smallest_three(largest, others).astype(np.float64)
+            turns = turn_per_component(quats, largest) / (127.5 * np.sqrt(2))
+            metric = np.swapaxes(turns, 1, 2) @ self._shapes.turns @ turns
+            levels = least_seen(target, metric, 255, REACH).astype(np.uint32)
+        self._add("quats.webp", levels, largest + FIRST_ROTATION)
         self.meta["quats"] = {"files": ["quats.webp"]}
 
     def add_scales(self) -> None:
         """Log-scales, from one codebook."""
-        levels = self._codebook("scales", self._scene.log_scales)
+        values = self._scene.log_scales
+        if self._shapes is None:
+            self._add("scales.webp", self._codebook("scales", values, self._weights[:, None]))
+            return
+        levels = self._codebook("scales", values, self._shapes.scales)
         self._add("scales.webp", levels)
+        rounded = np.array(self.meta["scales"]["codebook"])[levels]
+        self._opacities = self._shapes.opacities(self._scene, rounded)
 
     def add_colours(self, constant: Array) -> None:  # [N, 3]
         """Constant terms, from one codebook, and opacities."""
-        levels = self._codebook("sh0", constant)
-        self._add("sh0.webp", levels, opacity_bytes(self._scene))
+        levels = self._codebook("sh0", constant, self._weights[:, None])
+        opacities = to_levels(self._opacities * 255, 255)
+        self._add("sh0.webp", levels, opacities.astype(np.uint8))
 
-    def _codebook(self, name: str, values: Array) -> Bytes:  # [N, 3]
-        weights = np.repeat(self._weights, values.shape[1])
-        book = scalar_codebook(values.ravel(), weights, LEVELS)
-        self.meta[name] = {"codebook": book.tolist(), "files": [f"{name}.webp"]}
+    def _codebook(self, name: str, values: Array, weights: NDArray[np.float64]) -> Bytes:  # [N, 3]
+        each = np.broadcast_to(weights, values.shape).ravel()
+        book = scalar_codebook(values.ravel(), each, LEVELS)
+        self.meta[name] = {"codebook": shortest(book), "files": [f"{name}.webp"]}
         return nearest_level(values, book)
 
     def add_sh(self, size: int) -> None:
@@ -131,7 +151,7 @@ class SogWriter:
         self.meta["shN"] = {
             "count": count,
             "bands": self._scene.sh_degree,
-            "codebook": book.tolist(),
+            "codebook": shortest(book),
             "files": ["shN_centroids.webp", "shN_labels.webp"],
         }
 
@@ -139,6 +159,19 @@ class SogWriter:
 def palette_size(count: int) -> int:
     """Entries for a scene: the largest power of two that is not above the number of Gaussians."""
     return min(MAX_PALETTE, 1 << max(count.bit_length() - 1, 0))
+
+
+def shortest(book: Array) -> list[float]:
+    """The numbers with as few digits as tell them apart as float32."""
+    return [float(str(level)) for level in book]
+
+
+def _weights(scene: Gaussians, sightings: Sightings | None) -> NDArray[np.float64]:  # [N]
+    """How much an error of a Gaussian counts."""
+    if sightings is None:
+        return visibility(scene)
+    seen = sightings.visibility()
+    return np.asarray(np.maximum(seen, UNSEEN * seen.sum() / max(len(seen), 1) + 1e-30))
 
 
 def _signed_log(values: NDArray[np.float64]) -> NDArray[np.float64]:

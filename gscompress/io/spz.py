@@ -38,12 +38,14 @@ from gscompress.io.quantised import (
     with_carried,
 )
 from gscompress.io.seen_sh import PRICES, Levels, seen_levels
+from gscompress.io.seen_shapes import SeenShapes
 from gscompress.io.spz_container import (
     ANTIALIASED,
     COORDINATE_SYSTEM,
     MAGIC,
     SpzHeader,
     SpzPlanes,
+    frame_sizes,
     read_planes,
     write_planes,
 )
@@ -59,6 +61,11 @@ _SCALE_RANGE = (-10.0, -10.0 + 255 / 16)
 _DC_RANGE = (-0.5 / COLOUR_SCALE, 0.5 / COLOUR_SCALE)
 _SH_RANGE = (-1.0, 127 / 128)
 _XYZW, _WXYZ = [1, 2, 3, 0], [3, 0, 1, 2]
+
+_PARTS = ("means", "opacities", "sh0", "scales", "quats", "shN")
+
+LARGER = 1.001
+"""As a share of a plain file, how large one for cameras may be."""
 
 _log = logging.getLogger(__name__)
 
@@ -76,8 +83,8 @@ class SpzFormat:
         axes: Which way those of the file point; ``RUB`` is the specification's, ``RDF`` takes and
             writes everything as a PLY has it. What a file itself says counts more.
         sightings: From where the Gaussians are seen, in the order and the axes of the scene to be
-            written: colours and harmonics are then rounded so that those images change least,
-            unless that makes a larger file.
+            written: colours, harmonics and opacities are then rounded so that those images change
+            least, unless that makes a larger file.
     """
 
     id: ClassVar[str] = "spz"
@@ -117,6 +124,12 @@ class SpzFormat:
             planes = read_planes(path, file.read(size))
         return decode_planes(path, planes, self.axes)
 
+    def parts(self, path: Path) -> dict[str, int] | None:
+        """Bytes of each attribute; up to version 3 they are one stream."""
+        with open_input(path) as file:
+            sizes = frame_sizes(file.read())
+        return None if sizes is None else dict(zip(_PARTS, sizes, strict=False))
+
     def save(self, scene: Gaussians, path: Path) -> None:
         """Write a scene, in Morton order, which takes a tenth less; warns of what is lost."""
         losses: list[str] = []
@@ -131,15 +144,15 @@ class SpzFormat:
         say_losses(path, f"SPZ version {self.version}", losses)
         order = morton_order(scene.means)
         scene = scene.select(order)
-        best = self._parts(scene, scene.sh, bits)
-        if self.sightings is not None:
-            best = self._seen_parts(scene, self.sightings.select(order), bits, best)
+        best = self._parts(scene, opacity_bytes(scene), bits)
+        if self.sightings is not None and len(scene):
+            best = self._seen_parts(scene, self._sightings_in_file(order), bits, best)
         with atomic_write(path, overwrite=True) as out:
             for part in best:
                 out.write(part)
 
-    def _parts(self, scene: Gaussians, sh: Array, bits: int) -> list[bytes]:
-        """The file, with coefficients ``sh`` [N, K, 3] instead of the scene's."""
+    def _parts(self, scene: Gaussians, alphas: Bytes, bits: int) -> list[bytes]:
+        """The file, with opacities 0..255."""
         header = SpzHeader(
             version=self.version,
             count=len(scene),
@@ -147,14 +160,15 @@ class SpzFormat:
             fractional_bits=bits,
             flags=ANTIALIASED if scene.mode == "mip" else 0,
         )
+        colours = to_levels((scene.sh[:, 0] * COLOUR_SCALE + 0.5) * 255, 255)
         planes = SpzPlanes(
             header=header,
             positions=_encode_means(scene.means, bits),
-            alphas=opacity_bytes(scene),
-            colours=to_levels((sh[:, 0] * COLOUR_SCALE + 0.5) * 255, 255).astype(np.uint8),
-            scales=to_levels((scene.log_scales + 10.0) * 16, 255).astype(np.uint8),
+            alphas=alphas,
+            colours=colours.astype(np.uint8),
+            scales=_encode_scales(scene.log_scales),
             rotations=_encode_quats(scene.quats),
-            sh=self._encode_sh(sh),
+            sh=self._encode_sh(scene.sh),
         )
         return list(write_planes(planes))
 
@@ -166,11 +180,23 @@ class SpzFormat:
         It can be: harmonics from a palette repeat, and do so no longer when each Gaussian's are
         rounded for what is seen of it.
         """
+        rounded = _decode_scales(_encode_scales(scene.log_scales))
+        opacities = SeenShapes.of(scene, mine).opacities(scene, rounded)
+        alphas = to_levels(opacities * 255, 255).astype(np.uint8)
         for price in PRICES:
-            parts = self._parts(scene, self._seen(scene, mine, price), bits)
-            if sum(map(len, parts)) <= sum(map(len, plain)):
+            sh = self._seen(scene, mine, price)
+            parts = self._parts(scene.replace(sh=sh), alphas, bits)
+            if sum(map(len, parts)) <= LARGER * sum(map(len, plain)):
                 return parts
         return plain
+
+    def _sightings_in_file(self, order: NDArray[np.intp]) -> Sightings:
+        """From where the Gaussians in an order are seen, in the axes of the file."""
+        assert self.sightings is not None
+        mine = self.sightings.select(order)
+        # `turned` only ever changes signs, so it turns positions of cameras too.
+        signs = [1.0 if a == b else -1.0 for a, b in zip(OURS, self.axes, strict=True)]
+        return Sightings(mine.eyes * np.array(signs, np.float32), mine.codes)
 
     def _fitting_bits(self, means: Array) -> int:
         largest = float(np.abs(means).max(initial=0))
@@ -181,9 +207,6 @@ class SpzFormat:
 
     def _seen(self, scene: Gaussians, mine: Sightings, price: float) -> Array:  # [N, K, 3]
         """Coefficients on the levels of the file, of which the images show least."""
-        # `turned` only ever changes signs, so it turns positions of cameras too.
-        signs = [1.0 if a == b else -1.0 for a, b in zip(OURS, self.axes, strict=True)]
-        mine = Sightings(mine.eyes * np.array(signs, np.float32), mine.codes)
         levels = [Levels(1 / (255 * COLOUR_SCALE), 0, 255, origin=_DC_RANGE[0])]
         for step in self._steps(scene.sh.shape[1] - 1):
             side = int(128 / step)
@@ -214,7 +237,7 @@ def decode_planes(path: Path, planes: SpzPlanes, axes: str) -> Gaussians:
     scene = Gaussians(
         means=_decode_means(path, header, planes.positions),
         quats=_decode_quats(header.version, planes.rotations),
-        log_scales=(planes.scales / 16.0 - 10).astype(np.float32).reshape(-1, 3),
+        log_scales=_decode_scales(planes.scales),
         opacity_logits=byte_logits(planes.alphas),
         sh=_decode_sh(planes),
         mode="mip" if header.flags & ANTIALIASED else "default",
@@ -251,6 +274,14 @@ def _encode_means(means: Array, bits: int) -> Bytes:  # [N * 9]
     fixed = np.floor(means.astype(np.float64) * 2**bits + 0.5)
     fixed = np.clip(fixed, -_FIXED_LIMIT, _FIXED_LIMIT).astype("<i4")
     return np.ascontiguousarray(fixed.reshape(-1, 1).view(np.uint8)[:, :3]).ravel()
+
+
+def _encode_scales(log_scales: Array) -> Bytes:  # [N, 3]
+    return to_levels((log_scales + 10.0) * 16, 255).astype(np.uint8)
+
+
+def _decode_scales(data: Bytes) -> Array:  # [N, 3]
+    return (data / 16.0 - 10).astype(np.float32).reshape(-1, 3)
 
 
 def _decode_quats(version: int, data: Bytes) -> Array:  # [N, 4] wxyz

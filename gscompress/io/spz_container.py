@@ -24,6 +24,7 @@ __all__ = [
     "MAGIC",
     "SpzHeader",
     "SpzPlanes",
+    "frame_sizes",
     "read_planes",
     "write_planes",
 ]
@@ -108,6 +109,19 @@ def read_planes(path: Path, data: bytes) -> SpzPlanes:
         found=f"a file that starts with {data[:4]!r}" if data else "an empty file",
         expected="an SPZ, which starts with NGSP or is a gzip stream",
     )
+
+
+def frame_sizes(data: bytes) -> list[int] | None:
+    """Compressed bytes of each plane that is there, in their order; None before version 4.
+
+    Args:
+        data: A file that `read_planes` reads.
+    """
+    if not data.startswith(MAGIC):
+        return None
+    streams = data[_HEAD.size - 1]
+    (toc,) = _V4_REST.unpack_from(data, _HEAD.size)
+    return [_ENTRY.unpack_from(data, toc + k * _ENTRY.size)[0] for k in range(streams)]
 
 
 def write_planes(planes: SpzPlanes) -> Iterator[bytes]:

@@ -63,7 +63,7 @@ class SceneFacts:
         mode: The rasterization it was trained for.
         format: Id of the file's format; None for a scene in memory.
         decode_seconds: What it takes to read the file into memory; None: not measured.
-        bytes_by_attribute: Where a compressed file's bytes go; None for other files.
+        bytes_by_attribute: Where a file's bytes go; None where its format has them mixed.
     """
 
     path: str | None

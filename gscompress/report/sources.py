@@ -15,7 +15,7 @@ from gscompress import cameras as camera_sets
 from gscompress.cameras import Camera
 from gscompress.errors import InputError
 from gscompress.gaussians import Gaussians
-from gscompress.io import detect_format
+from gscompress.io import bytes_by_attribute, detect_format
 from gscompress.report.report import SceneFacts
 
 __all__ = [
@@ -86,7 +86,7 @@ def open_scene(source: SceneSource, *, timed: bool = False) -> tuple[Gaussians, 
         bytes=sum(part.stat().st_size for part in _parts(path)),
         format=known.id,
         decode_seconds=min(seconds) if timed else None,
-        bytes_by_attribute=_bytes_by_attribute(path) if known.id == "gsz" else None,
+        bytes_by_attribute=bytes_by_attribute(path),
     )
 
 
@@ -121,14 +121,6 @@ def _facts(scene: Gaussians, **of_file: Any) -> SceneFacts:
     nothing: dict[str, Any] = {"path": None, "sha256": None, "bytes": None}
     known = {"gaussians": len(scene), "sh_degree": scene.sh_degree, "mode": scene.mode}
     return SceneFacts(**(nothing | known | of_file))
-
-
-def _bytes_by_attribute(path: Path) -> dict[str, int]:
-    """Where the bytes of a .gsz go."""
-    from gscompress.container import Container
-    from gscompress.format import bytes_by_attribute
-
-    return bytes_by_attribute(Container.read(path))
 
 
 def _parts(path: Path) -> list[Path]:

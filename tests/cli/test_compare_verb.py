@@ -36,7 +36,9 @@ def test_numbers_equal_those_of_eval(run, ply, cameras, files) -> None:
         assert file["sha256"] == hashlib.sha256(content).hexdigest()
         assert file["bytes"] == len(content)
     assert sum(document["files"][0]["bytes_by_attribute"].values()) == Path("a.gsz").stat().st_size
-    assert document["files"][1]["bytes_by_attribute"] is None
+    parts = document["files"][1]["bytes_by_attribute"]
+    assert sum(parts.values()) == Path("b.spz").stat().st_size
+    assert set(parts) == {"means", "opacities", "sh0", "scales", "quats", "shN", "container"}
     assert 0 < document["coverage"]["share_once"] <= 1
 
 
@@ -74,6 +76,14 @@ def test_encode_seconds_come_from_compress(run, ply, cameras, files) -> None:
     both = {"files": [told, {"input": "x", "error": "it failed"}]}
     Path("a.json").write_text(json.dumps(both))
     assert json.loads(run(*args).out)["files"][0]["encode_seconds"] == told["seconds"]
+    other = json.loads(run("convert", ply, "b.spz", "-w", "--json").out)
+    Path("b.json").write_text(json.dumps(other))
+    document = json.loads(run(*args, "--encoded", "b.json").out)
+    assert [file["encode_seconds"] for file in document["files"]] == [
+        told["seconds"],
+        other["seconds"],
+    ]
+    assert other["seconds"] > 0
     Path("a.json").write_text("{}")
     assert "a.json: found KeyError: 'output', expected output of compress --json" in run(*args).err
 
@@ -107,6 +117,17 @@ def test_each_file_that_misses_a_gate_is_named(run, ply, cameras, files) -> None
     assert both.code == 3
     assert both.err.startswith("Error: 2 of 2 files missed a gate: a.gsz: PSNR ")
     assert "; b.spz: PSNR " in both.err
+    each = run(*args, "--min-psnr", 149, "--max-size", "1B")
+    assert each.err.startswith("Error: 2 of 2 files missed a gate: a.gsz: PSNR ")
+    assert each.err.count(" bytes are above --max-size 1") == 2
+
+
+def test_the_file_is_named_in_a_narrow_terminal(run, ply, cameras, files, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    run("render", ply, "--cameras", cameras, "-o", "photos")
+    done = run("compare", ply, *files, "--cameras", cameras, "--images", "photos", "--fps")
+    assert "a.gsz" in done.out
+    assert "b.spz" in done.out
 
 
 def test_bad_files_and_options_stop_before_any_rendering(

@@ -52,13 +52,18 @@ def turns(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.min([angles(a, quats) for quats in same], axis=0)
 
 
-def matched(scene: Gaussians, back: Gaussians) -> Gaussians:
-    """``scene`` in the order of ``back``, by the nearest position; each is used once."""
+def matching(scene: Gaussians, back: Gaussians) -> np.ndarray:  # [N]
+    """The order of ``scene`` in ``back``, by the nearest position; each is used once."""
     from scipy.spatial import cKDTree
 
     _, index = cKDTree(scene.means).query(back.means)
     assert len(np.unique(index)) == len(scene) == len(back)
-    return scene.select(index)
+    return np.asarray(index)
+
+
+def matched(scene: Gaussians, back: Gaussians) -> Gaussians:
+    """``scene`` in the order of ``back``."""
+    return scene.select(matching(scene, back))
 
 
 def differences(a: Gaussians, b: Gaussians) -> dict[str, float]:

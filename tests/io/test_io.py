@@ -11,6 +11,7 @@ from gscompress import io
 from gscompress.errors import ConfigError, InputError
 from gscompress.gaussians import Gaussians
 from gscompress.io.ply import PlyFormat
+from tests.io.format_checks import make_scene
 
 
 @pytest.fixture
@@ -146,3 +147,34 @@ def test_scenes_of_different_colours_are_not_joined(scene: Gaussians) -> None:
         Gaussians.concat([scene, linear])
     with pytest.raises(InputError, match="colour_space: found red"):
         scene.replace(colour_space="red")
+
+
+@pytest.mark.parametrize("name", ["a.gsz", "a.spz", "a.sog", "a.compressed.ply", "meta.json"])
+def test_where_the_bytes_go(name: str, tmp_path: Path) -> None:
+    scene = make_scene(600, 2)
+    path = tmp_path / name
+    if name == "meta.json":
+        io.save(scene, tmp_path / "a.sog")
+        with zipfile.ZipFile(tmp_path / "a.sog") as archive:
+            archive.extractall(tmp_path)
+    else:
+        io.save(scene, path)
+    parts = io.bytes_by_attribute(path)
+    assert parts is not None
+    assert sum(parts.values()) == io.scene_bytes(path)
+    assert {"means", "quats", "scales", "sh0", "shN"} <= set(parts)
+    assert min(parts.values()) >= 0
+    assert parts["shN"] > parts["sh0"] > 0
+    assert 0 < parts["container"] < 0.9 * io.scene_bytes(path)
+    plain = make_scene(600, 0)
+    other = tmp_path / f"b{path.suffix}"
+    if path.suffix != ".json":
+        io.save(plain, other)
+        assert not (io.bytes_by_attribute(other) or {}).get("shN")
+
+
+def test_formats_that_mix_their_attributes(tmp_path: Path) -> None:
+    scene = make_scene(50, 1)
+    for name, settings in (("a.ply", {}), ("a.splat", {}), ("a.spz", {"version": 3})):
+        io.save(scene, tmp_path / name, settings=settings)
+        assert io.bytes_by_attribute(tmp_path / name) is None

@@ -114,8 +114,7 @@ def writers(node: NodeTools, subject: Subject) -> Iterator[Peer]:
     for bits in SPZ_BITS if subject.scene.sh_degree else SPZ_BITS[:1]:
         settings = SpzFormat(sh1_bits=bits[0], sh_rest_bits=bits[1], axes="RDF")
         name = f"SH {bits[0]}/{bits[1]} bits"
-        if subject.scene.sh_degree:
-            yield Ours("SPZ v4 (gscompress)", f"{name}, seen", ".spz", settings, subject=subject)
+        yield Ours("SPZ v4 (gscompress)", f"{name}, seen", ".spz", settings, subject=subject)
         yield Ours("SPZ v4 (gscompress)", f"{name}, blind", ".spz", settings)
         yield Spz(node, *bits)
     yield Gsply(".spz", 4, setting="SH 8/8 bits")
