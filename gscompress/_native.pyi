@@ -7,7 +7,7 @@ _Integers = NDArray[np.int16] | NDArray[np.int32]
 
 # geometry
 def morton_encode(positions: NDArray[np.uint32]) -> NDArray[np.uint64]: ...
-def morton_decode(codes: NDArray[np.uint64]) -> NDArray[np.uint32]: ...
+def morton_decode(codes: NDArray[np.uint64], threads: int = 1) -> NDArray[np.uint32]: ...
 def nearest_before(
     positions: NDArray[np.uint32], levels: Sequence[int], window: int, threads: int = 1
 ) -> tuple[NDArray[np.int32], NDArray[np.uint64]]: ...
@@ -26,6 +26,13 @@ def quantize_ycocg(
     luma: _Integers,
     chroma: _Integers,
 ) -> bool: ...
+def dequantize_ycocg_in_place(
+    rgb: NDArray[np.float32],
+    first_steps: NDArray[np.float64],
+    higher_steps: NDArray[np.float64],
+    chroma_factor: float,
+    threads: int,
+) -> None: ...
 def dequantize_ycocg(
     luma: NDArray[np.int32],
     chroma: NDArray[np.int32],
@@ -56,6 +63,30 @@ def search_sh(
 ) -> None: ...
 def pack_bits(values: NDArray[np.uint64], widths: NDArray[np.uint8]) -> bytes: ...
 def unpack_bits(data: bytes, widths: NDArray[np.uint8]) -> NDArray[np.uint64]: ...
+def unpack_sums(data: bytes, lengths: NDArray[np.int32]) -> NDArray[np.uint64]: ...
+def positions_from_grid(
+    grid: NDArray[np.uint32],
+    centre: Sequence[float],
+    radius: float,
+    lower: Sequence[float],
+    step: float,
+    limit: float,
+    threads: int,
+) -> NDArray[np.float32]: ...
+def scale_planes(
+    planes: NDArray[np.int32], steps: NDArray[np.float64], threads: int
+) -> NDArray[np.float32]: ...
+def quats_from_planes(
+    planes: NDArray[np.int32], steps: NDArray[np.float64], threads: int
+) -> NDArray[np.float32]: ...
+def guess_octaves(
+    means: NDArray[np.float32],
+    opacity_logits: NDArray[np.float32],
+    log_scales: NDArray[np.float32],
+    centre: Sequence[float],
+    spread: float,
+    threads: int,
+) -> NDArray[np.float64]: ...
 
 # context
 class BrokenStream(Exception): ...
@@ -81,6 +112,15 @@ def encode_planes(
     classes: NDArray[np.uint8],
     levels: Sequence[int],
 ) -> list[bytes]: ...
+def decode_plane_streams(
+    parts: Sequence[bytes],
+    specs: NDArray[np.int32],
+    references: NDArray[np.int32],
+    nearness: NDArray[np.uint8],
+    classes: NDArray[np.uint8],
+    levels: Sequence[int],
+    rows: Sequence[NDArray[np.int32]],
+) -> None: ...
 def decode_planes(
     parts: Sequence[bytes],
     specs: NDArray[np.int32],

@@ -31,6 +31,8 @@ CODECS_OF_EACH_GROUP: dict[str, Any] = {
     "sh": YCoCg(),
 }
 
+MIX = Mix()
+
 
 def make_scene(n: int = 500, degree: int = 2, seed: int = 0, mode: Any = "default") -> Gaussians:
     """Gaussians with the statistics of trained ones: clusters, twins, a far background."""
@@ -63,6 +65,7 @@ def encode(
     importance: np.ndarray | None = None,
     sightings: Sightings | None = None,
     shares: tuple[float, ...] = (0.1, 0.5),
+    coder: Any = MIX,
     **codecs: Any,
 ) -> tuple[Gaussians, dict[str, bytes], tuple[int, ...]]:
     """Encode with the default codecs, some replaced: the arranged scene, the chunks, the levels.
@@ -72,11 +75,12 @@ def encode(
     chosen = {**CODECS_OF_EACH_GROUP, **codecs}
     guidance = Guidance(importance, sightings)
     arranged, guidance, levels = arrange(scene, guidance, chosen, shares)
-    streams = StreamWriter(Mix(), levels)
+    streams = StreamWriter(coder, levels)
     encode_scene(arranged, guidance, chosen, streams)
-    whole = decode(scene, streams.chunks, levels, **codecs)
+    whole = decode(scene, streams.chunks, levels, coder, **codecs)
     for level, end in enumerate(levels):
-        decoded = decode(scene, _up_to(streams.chunks, level), levels[: level + 1], **codecs)
+        chunks = _up_to(streams.chunks, level)
+        decoded = decode(scene, chunks, levels[: level + 1], coder, **codecs)
         for name in ATTRIBUTES:
             assert (getattr(whole, name)[:end] == getattr(decoded, name)).all(), (name, level)
     return arranged, streams.chunks, levels
@@ -90,11 +94,12 @@ def decode(
     scene: Gaussians,
     chunks: dict[str, bytes],
     levels: tuple[int, ...],
+    coder: Any = MIX,
     **codecs: Any,
 ) -> Gaussians:
     chosen = {**CODECS_OF_EACH_GROUP, **codecs}
     decoded = Decoded(levels[-1], scene.sh_degree, scene.mode, levels=levels)
-    return decode_scene(decoded, chosen, StreamReader(Mix(), chunks, "test", levels))
+    return decode_scene(decoded, chosen, StreamReader(coder, chunks, "test", levels))
 
 
 def round_trip(

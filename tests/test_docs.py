@@ -12,10 +12,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 import gscompress
 from gscompress.cli import main
+from gscompress.cli.examples import Verb
+from gscompress.cli.session import Session
 from gscompress.report import CSV_COLUMNS
 
 ROOT = Path(__file__).parents[1]
@@ -155,3 +158,31 @@ def test_the_page_on_reports_names_every_key() -> None:
 def test_links_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
         assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_every_verb_shows_examples_that_are_well_formed() -> None:
+    from gscompress.cli import cli
+    from gscompress.cli.lazy import LazyGroup
+
+    def check_verb(group: LazyGroup, names: list[str]) -> int:
+        seen = 0
+        for name in group.verbs:
+            verb = group.get_command(click.Context(group), name)
+            if isinstance(verb, LazyGroup):
+                seen += check_verb(verb, [*names, name])
+                continue
+            assert isinstance(verb, Verb)
+            assert verb.examples, name
+            for line, purpose in verb.examples:
+                words = shlex.split(line)
+                before = [*names, name]
+                if words[: len(before)] != before:  # the verb compress may be left out
+                    assert (name, words[0]) == ("compress", "gscompress")
+                    before = names
+                verb.make_context(name, words[len(before) :], obj=Session())
+                assert purpose.endswith(".")
+            seen += 1
+        return seen
+
+    assert isinstance(cli, LazyGroup)
+    assert check_verb(cli, ["gscompress"]) == 17

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from gscompress.cli import cli  # noqa: E402
+from gscompress.cli.examples import Verb  # noqa: E402
 from gscompress.cli.lazy import LazyGroup  # noqa: E402
 
 FOLDER = ROOT / "docs" / "cli"
@@ -65,6 +66,10 @@ PAGE = """# gscompress {name}
 
 {text}
 
+```sh
+{examples}
+```
+
 | Option | |
 |---|---|
 {rows}
@@ -94,7 +99,14 @@ def page(name: str, command: click.Command) -> str:
         usage=re.sub(r"\s+", " ", usage),
         text="\n\n".join([text, *map(code, rest)]),
         rows="\n".join(rows),
+        examples="\n".join(examples(command)),
     )
+
+
+def examples(command: click.Command) -> Iterator[str]:
+    """Command lines, each below what it does as a comment."""
+    for line, purpose in command.examples if isinstance(command, Verb) else ():
+        yield f"# {purpose}\n{line}"
 
 
 def code(text: str) -> str:

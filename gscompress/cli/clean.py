@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gscompress.cli.examples import Verb
 from gscompress.cli.measuring import select_views
 from gscompress.cli.session import (
     Session,
@@ -47,7 +48,28 @@ class Numbers(click.ParamType[tuple[float, ...]]):
         return numbers
 
 
-@click.command("clean", short_help="Remove floaters and what lies outside.")
+_EXAMPLES = (
+    (
+        "gscompress clean scene.ply clean.ply --min-opacity 0.02 --min-psnr 45",
+        "Removes what is faint, unless that is seen.",
+    ),
+    (
+        "gscompress clean scene.ply clean.ply --statistical 2",
+        "Removes floaters (needs the extra open3d).",
+    ),
+    (
+        "gscompress clean scene.ply table.ply --box -1,-1,-1,1,1,1",
+        "Keeps what lies in a box.",
+    ),
+)
+
+
+@click.command(
+    "clean",
+    cls=Verb,
+    short_help="Remove floaters and what lies outside.",
+    examples=_EXAMPLES,
+)
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(

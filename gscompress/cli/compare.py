@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gscompress.cli.examples import Verb
 from gscompress.cli.measuring import (
     check_report_name,
     check_targets,
@@ -38,7 +39,28 @@ if TYPE_CHECKING:
 MAX_SUMMARY_BYTES = 1 << 26
 
 
-@click.command("compare", short_help="Compare several files with the scene they were made from.")
+_EXAMPLES = (
+    (
+        "gscompress compare scene.ply a.gsz b.spz c.sog -o report.html",
+        "One page that needs no network.",
+    ),
+    (
+        "gscompress compare scene.ply *.gsz --every 4 --csv table.csv",
+        "At every fourth view, as a table.",
+    ),
+    (
+        "gscompress compare scene.ply scene.gsz --min-psnr 35 --max-size 5MB -q",
+        "A gate for scripts: exit code 3 if it is missed.",
+    ),
+)
+
+
+@click.command(
+    "compare",
+    cls=Verb,
+    short_help="Compare several files with the scene they were made from.",
+    examples=_EXAMPLES,
+)
 @click.argument("reference", metavar="REF", type=click.Path(path_type=Path))
 @click.argument(
     "tests", nargs=-1, required=True, metavar="TEST...", type=click.Path(path_type=Path)

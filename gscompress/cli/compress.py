@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from gscompress.cli.examples import Verb
 from gscompress.cli.goals import check_goal, goal_options
 from gscompress.cli.session import (
     Progress,
@@ -51,7 +52,36 @@ class Job:
     resume: Path | None
 
 
-@click.command("compress", short_help="Compress scenes to .gsz.")
+_EXAMPLES = (
+    (
+        "gscompress scene.ply",
+        "Writes scene.gsz, with the preset balanced.",
+    ),
+    (
+        "gscompress compress *.ply --preset fast --jobs 2 -o out/",
+        "Several scenes, two at a time, in seconds.",
+    ),
+    (
+        "gscompress scene.ply --preset small --images images",
+        "The smallest file, optimised on the photos.",
+    ),
+    (
+        "gscompress scene.ply --target-size 5MB",
+        "As good as 5 MB allow.",
+    ),
+    (
+        "gscompress scene.ply --stages none --max-error means=1mm,scales=1%",
+        "Every Gaussian kept, with a bound for each.",
+    ),
+)
+
+
+@click.command(
+    "compress",
+    cls=Verb,
+    short_help="Compress scenes to .gsz.",
+    examples=_EXAMPLES,
+)
 @click.argument("inputs", nargs=-1, required=True, metavar="IN...")
 @click.option("-o", "--output", metavar="FILE|DIR", help="By default IN with the ending .gsz.")
 @click.option(

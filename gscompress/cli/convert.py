@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gscompress.cli.examples import Verb
 from gscompress.cli.session import Session, common_options, overwrite_option, pass_session
 from gscompress.errors import UsageError
 
@@ -44,7 +45,28 @@ def _bits(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     return int(numbers[1]), int(numbers[2])
 
 
-@click.command("convert", short_help="Convert a scene from one format to another.")
+_EXAMPLES = (
+    (
+        "gscompress convert scene.gsz scene.spz",
+        "The ending says the format.",
+    ),
+    (
+        "gscompress convert scene.ply scene.spz --sh-bits 6,6",
+        "With finer harmonics than usual.",
+    ),
+    (
+        "gscompress convert scene.gsz coarse.ply --level 1",
+        "Only the first two levels of detail.",
+    ),
+)
+
+
+@click.command(
+    "convert",
+    cls=Verb,
+    short_help="Convert a scene from one format to another.",
+    examples=_EXAMPLES,
+)
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 import gscompress
+from gscompress.cli.examples import Verb
 from gscompress.cli.session import Session, common_options, pass_session
 from gscompress.errors import GscompressError
 
@@ -25,7 +26,24 @@ OPTIONAL = {
 }
 
 
-@click.command("doctor", short_help="Check this installation.")
+_EXAMPLES = (
+    (
+        "gscompress doctor",
+        "What is installed, and what is missing for what.",
+    ),
+    (
+        "gscompress doctor --json",
+        "The same for programs, or for a report of a defect.",
+    ),
+)
+
+
+@click.command(
+    "doctor",
+    cls=Verb,
+    short_help="Check this installation.",
+    examples=_EXAMPLES,
+)
 @common_options
 @pass_session
 def verb(session: Session, /) -> None:

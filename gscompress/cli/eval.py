@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gscompress.cli.examples import Verb
 from gscompress.cli.measuring import (
     check_report_name,
     measuring_options,
@@ -29,7 +30,28 @@ if TYPE_CHECKING:
     from gscompress.report import Report
 
 
-@click.command("eval", short_help="Measure a scene against its reference.")
+_EXAMPLES = (
+    (
+        "gscompress eval scene.ply scene.gsz",
+        "PSNR and SSIM at the held-out cameras beside scene.ply.",
+    ),
+    (
+        "gscompress eval scene.ply scene.gsz --images images --report report.html",
+        "On photos, with a page to look at.",
+    ),
+    (
+        "gscompress eval scene.ply scene.gsz --min-psnr 35 -q",
+        "A gate for scripts: exit code 3 if it is missed.",
+    ),
+)
+
+
+@click.command(
+    "eval",
+    cls=Verb,
+    short_help="Measure a scene against its reference.",
+    examples=_EXAMPLES,
+)
 @click.argument("reference", metavar="REF", type=click.Path(path_type=Path))
 @click.argument("test", metavar="TEST", type=click.Path(path_type=Path))
 @measuring_options

@@ -7,12 +7,30 @@ from pathlib import Path
 
 import click
 
+from gscompress.cli.examples import Verb
 from gscompress.cli.session import Session, common_options, overwrite_option, pass_session
 
 SCENE = click.Path(path_type=Path)
 
 
-@click.command("export-viewer", short_help="Write a folder for any static host.")
+_EXAMPLES = (
+    (
+        "gscompress export-viewer scene.gsz -o site/",
+        "A folder for any static host; try it with 'python -m http.server -d site'.",
+    ),
+    (
+        "gscompress export-viewer scene.ply scene.gsz -o site/",
+        "Side by side.",
+    ),
+)
+
+
+@click.command(
+    "export-viewer",
+    cls=Verb,
+    short_help="Write a folder for any static host.",
+    examples=_EXAMPLES,
+)
 @click.argument("places", metavar="FILE...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "-o",

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import click
 import msgspec
 
+from gscompress.cli.examples import Verb
 from gscompress.cli.session import Session, common_options, pass_session
 from gscompress.errors import CorruptFileError
 
@@ -43,7 +44,24 @@ class Header(msgspec.Struct):
     config: Config
 
 
-@click.command("info", short_help="Say what a scene's file holds.")
+_EXAMPLES = (
+    (
+        "gscompress info scene.gsz",
+        "Counts, bytes per attribute, levels of detail, how it was made.",
+    ),
+    (
+        "gscompress info scene.spz --json",
+        "The same for programs.",
+    ),
+)
+
+
+@click.command(
+    "info",
+    cls=Verb,
+    short_help="Say what a scene's file holds.",
+    examples=_EXAMPLES,
+)
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @common_options
 @pass_session

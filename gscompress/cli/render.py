@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from gscompress.cli.examples import Verb
 from gscompress.cli.session import (
     Progress,
     Session,
@@ -48,7 +49,28 @@ class Size(click.ParamType[tuple[int, int]]):
         return int(match[1]), int(match[2])
 
 
-@click.command("render", short_help="Render a scene to PNG images or a video.")
+_EXAMPLES = (
+    (
+        "gscompress render scene.gsz --view 0",
+        "The first camera beside it, to scene.png.",
+    ),
+    (
+        "gscompress render scene.gsz --split test -o views/",
+        "All held-out cameras, to a folder.",
+    ),
+    (
+        "gscompress render scene.gsz -o orbit.mp4 --size 1280x720",
+        "A video around the scene (needs the extra video).",
+    ),
+)
+
+
+@click.command(
+    "render",
+    cls=Verb,
+    short_help="Render a scene to PNG images or a video.",
+    examples=_EXAMPLES,
+)
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("-o", "--output", metavar="X.png|DIR|X.mp4", help="By default FILE's name with .png.")
 @click.option(

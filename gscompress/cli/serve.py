@@ -8,11 +8,28 @@ from pathlib import Path
 import click
 
 from gscompress._serving import ended_by_signals
+from gscompress.cli.examples import Verb
 from gscompress.cli.session import Session, common_options, pass_session
 from gscompress.errors import InputError
 
+_EXAMPLES = (
+    (
+        "gscompress serve clip/ --port 8000",
+        "For this machine; 'gscompress stream play' receives.",
+    ),
+    (
+        "gscompress serve clips/ --port 8000 --host 0.0.0.0",
+        "For other machines, too.",
+    ),
+)
 
-@click.command("serve", short_help="Serve a clip, or a folder of clips, over HTTP.")
+
+@click.command(
+    "serve",
+    cls=Verb,
+    short_help="Serve a clip, or a folder of clips, over HTTP.",
+    examples=_EXAMPLES,
+)
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Where to serve; by default any port."

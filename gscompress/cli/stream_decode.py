@@ -8,11 +8,28 @@ from typing import Any
 
 import click
 
+from gscompress.cli.examples import Verb
 from gscompress.cli.session import Session, common_options, overwrite_option, pass_session
 from gscompress.errors import InputError, UsageError
 
+_EXAMPLES = (
+    (
+        "gscompress stream decode clip/ --frame 7 -o frame_7.ply",
+        "One frame; only what it needs is read.",
+    ),
+    (
+        "gscompress stream decode clip/ --all -o frames/ --ending .spz",
+        "All frames, in another format.",
+    ),
+)
 
-@click.command("decode", short_help="Write frames of a clip in any format.")
+
+@click.command(
+    "decode",
+    cls=Verb,
+    short_help="Write frames of a clip in any format.",
+    examples=_EXAMPLES,
+)
 @click.argument("source", metavar="CLIP")
 @click.option(
     "--frame", type=click.IntRange(min=0), metavar="N", help="This frame, to the file OUT."

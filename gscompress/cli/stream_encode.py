@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gscompress.cli.examples import Verb
 from gscompress.cli.session import (
     Session,
     common_options,
@@ -33,7 +34,28 @@ if TYPE_CHECKING:
 _SEGMENT = re.compile(r"[0-9]{6,}\.gs[zr]")
 
 
-@click.command("encode", short_help="Encode frames into a clip.")
+_EXAMPLES = (
+    (
+        "gscompress stream encode frames/*.ply -o clip/",
+        "Frames in the order of their names.",
+    ),
+    (
+        "gscompress stream encode frames/*.ply -o clip/ --target-psnr 40 --cameras cameras.json",
+        "Each frame at 40 dB.",
+    ),
+    (
+        "gscompress stream encode frames/*.ply -o clip/ --live",
+        "As frames come, for 'gscompress serve' to push.",
+    ),
+)
+
+
+@click.command(
+    "encode",
+    cls=Verb,
+    short_help="Encode frames into a clip.",
+    examples=_EXAMPLES,
+)
 @click.argument("frames", nargs=-1, required=True, metavar="FRAME...")
 @click.option("-o", "--output", required=True, metavar="DIR", help="The clip's folder.")
 @click.option("--fps", type=float, default=30.0, show_default=True, help="Frames per second.")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gscompress.cli.examples import Verb
 from gscompress.cli.measuring import (
     check_report_name,
     check_targets,
@@ -38,7 +39,24 @@ if TYPE_CHECKING:
 MAX_ENCODED_BYTES = 1 << 28
 
 
-@click.command("eval", short_help="Measure a clip, frame by frame.")
+_EXAMPLES = (
+    (
+        "gscompress stream eval clip/ frames/*.ply --report report.html",
+        "Against the frames that it was made from.",
+    ),
+    (
+        "gscompress stream eval clip/ frames/*.ply --min-psnr 38 --max-kbps 4000 -q",
+        "A gate for scripts: exit code 3 if it is missed.",
+    ),
+)
+
+
+@click.command(
+    "eval",
+    cls=Verb,
+    short_help="Measure a clip, frame by frame.",
+    examples=_EXAMPLES,
+)
 @click.argument("clip", metavar="CLIP")
 @click.argument("frames", nargs=-1, metavar="[FRAME...]", type=click.Path(path_type=Path))
 @view_options(

@@ -7,13 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gscompress.cli.examples import Verb
 from gscompress.cli.session import Session, common_options, pass_session
 
 if TYPE_CHECKING:
     from gscompress.stream.manifest import Manifest
 
 
-@click.command("info", short_help="Say what a clip holds.")
+_EXAMPLES = (
+    (
+        "gscompress stream info clip/",
+        "Frames, bytes, bit rate.",
+    ),
+    (
+        "gscompress stream info https://host/clip/ --check",
+        "Reads all of it, and checks every segment.",
+    ),
+)
+
+
+@click.command(
+    "info",
+    cls=Verb,
+    short_help="Say what a clip holds.",
+    examples=_EXAMPLES,
+)
 @click.argument("source", metavar="CLIP")
 @click.option("--segments", is_flag=True, help="List each segment.")
 @click.option("--check", is_flag=True, help="Read all segments, and check length and SHA-256.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gscompress.cli.examples import Verb
 from gscompress.cli.render import Size, choose_cameras, is_video, write_png, write_video
 from gscompress.cli.session import (
     Progress,
@@ -44,7 +45,24 @@ class ByteSize(click.ParamType[int]):
             self.fail(f"{value!r} is no size such as 800kB, 64MB or 64MiB", param, ctx)
 
 
-@click.command("play", short_help="Receive and decode a clip; render it; measure how that goes.")
+_EXAMPLES = (
+    (
+        "gscompress stream play http://host:8000/",
+        "Receives all of it, and says how that went.",
+    ),
+    (
+        "gscompress stream play clip/ -o clip.mp4 --size 1280x720",
+        "Renders it to a video (needs the extra video).",
+    ),
+)
+
+
+@click.command(
+    "play",
+    cls=Verb,
+    short_help="Receive and decode a clip; render it; measure how that goes.",
+    examples=_EXAMPLES,
+)
 @click.argument("source", metavar="CLIP")
 @click.option(
     "-o", "--output", metavar="X.mp4|DIR", type=click.Path(path_type=Path),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gscompress.cli.examples import Verb
 from gscompress.cli.session import (
     Session,
     common_options,
@@ -26,7 +27,24 @@ if TYPE_CHECKING:
     from gscompress.stream.training.settings import QueenSettings
 
 
-@click.command("train", short_help="Learn a clip from a first frame and photos.")
+_EXAMPLES = (
+    (
+        "gscompress stream train --init frame_0.ply --images images -o clip/",
+        "From the photos images/<camera>/<frame>.jpg.",
+    ),
+    (
+        "gscompress stream train --init frame_0.ply --images images -o clip/ --frames 10",
+        "A quick trial.",
+    ),
+)
+
+
+@click.command(
+    "train",
+    cls=Verb,
+    short_help="Learn a clip from a first frame and photos.",
+    examples=_EXAMPLES,
+)
 @click.option("--init", required=True, metavar="SCENE", help="Frame 0: any format.")
 @click.option(
     "--images", required=True, metavar="DIR", help="Photos: DIR/<camera>/<frame>.jpg, all frames."

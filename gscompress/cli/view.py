@@ -10,13 +10,39 @@ from pathlib import Path
 import click
 
 from gscompress._serving import ended_by_signals
+from gscompress.cli.examples import Verb
 from gscompress.cli.session import Session, common_options, pass_session
 from gscompress.errors import InputError
 
 SCENE = click.Path(path_type=Path)
 
 
-@click.command("view", short_help="Show scenes in the browser, offline.")
+_EXAMPLES = (
+    (
+        "gscompress view scene.gsz",
+        "Opens the browser.",
+    ),
+    (
+        "gscompress view scene.ply scene.gsz",
+        "Side by side, with a split that moves.",
+    ),
+    (
+        "gscompress view clip/",
+        "Plays a clip.",
+    ),
+    (
+        "gscompress view scene.ply --desktop",
+        "Points in a window (needs the extra open3d).",
+    ),
+)
+
+
+@click.command(
+    "view",
+    cls=Verb,
+    short_help="Show scenes in the browser, offline.",
+    examples=_EXAMPLES,
+)
 @click.argument("places", metavar="FILE...", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Where to serve; by default any port."

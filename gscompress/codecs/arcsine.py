@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
+from gscompress.codecs.base import Decoded, StreamReader, StreamWriter, TwoStep
 from gscompress.codecs.exact_math import log, sine
 from gscompress.codecs.quantize import SLACK
 from gscompress.entropy.base import Planes
@@ -24,7 +24,7 @@ _MAX_LOGIT = 16.0
 
 
 @dataclass(frozen=True)
-class Arcsine(Codec):
+class Arcsine(TwoStep):
     """Opacity o as the angle phi = arcsin(sqrt(o)), in equal steps.
 
     The angle makes the error of o proportional to sqrt(o (1 - o)): fine near 0 and 1, where a
@@ -46,14 +46,14 @@ class Arcsine(Codec):
         angles = np.arctan2(1.0, np.exp(-np.clip(logits, -80, 80) / 2))
         symbols = np.rint(angles * (self.levels / _HALF_PI)).astype(np.int32)
         streams.put_planes("opacities", symbols[None], Planes(partners=(-1,)), decoded.side)
-        return self._values(symbols)
+        return self.values(symbols, decoded)
 
-    def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
-        """Give opacity logits [N]."""
+    def read(self, decoded: Decoded, streams: StreamReader) -> NDArray[np.int32]:
+        """Give levels [N]."""
         (symbols,) = streams.get_planes("opacities", Planes(partners=(-1,)), decoded.side)
         if ((symbols < 0) | (symbols > self.levels)).any():
             raise streams.corrupt("opacities", "a level out of range", f"0 to {self.levels}")
-        return self._values(symbols)
+        return np.asarray(symbols)
 
     def scaled(self, factor: float) -> Arcsine:
         """As many levels as make the steps ``factor`` times as wide, at least one."""
@@ -64,7 +64,8 @@ class Arcsine(Codec):
         levels = math.ceil(_HALF_PI / 2 / (SLACK * limits["opacities"]))
         return replace(self, levels=levels) if levels <= _MAX_LEVELS else None
 
-    def _values(self, symbols: NDArray[np.int32]) -> Array:
+    def values(self, symbols: NDArray[np.int32], decoded: Decoded) -> Array:
+        """Give opacity logits [N]."""
         angles = np.arange(1, self.levels, dtype=np.float64) * (_HALF_PI / self.levels)
         # logit(sin^2 phi) = 2 ln(tan phi), with tan phi = sin phi / sin(pi/2 - phi)
         logits = 2 * log(sine(angles) / sine(_HALF_PI - angles))

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gscompress import _native
 from gscompress.codecs.exact_math import powers
+from gscompress.codecs.parallel import threads
 from gscompress.codecs.streams import StreamReader, StreamWriter, level_slices
 from gscompress.entropy.base import Side
 from gscompress.gaussians import Array, ColourSpace, Gaussians, Mode
 
-__all__ = ["Codec", "Decoded", "StreamReader", "StreamWriter"]
+__all__ = ["Codec", "Decoded", "StreamReader", "StreamWriter", "TwoStep"]
 
 _WINDOW = 16
 """How many Gaussians back in coding order a reference is sought."""
@@ -81,8 +81,7 @@ class Decoded:
 
     def set_grid(self, grid: NDArray[np.uint32]) -> None:  # [N, 3]
         """Make the integer positions known: from now on references are near Gaussians."""
-        threads = min(os.cpu_count() or 1, 64)
-        references, squared = _native.nearest_before(grid, self.levels, _WINDOW, threads)
+        references, squared = _native.nearest_before(grid, self.levels, _WINDOW, threads())
         nearness = np.zeros(self.count, np.uint8)
         for level in level_slices(self.levels):  # each by itself: a prefix has whole levels
             size = level.stop - level.start
@@ -120,14 +119,11 @@ class Codec(Protocol):
     and scales; quats and sh. A codec may look at what the waves before its own have ``decoded``,
     which is the same on both sides; the codecs of a wave run side by side.
 
-    A codec of the last wave whose decoder looks at no attribute but the positions sets ``early``:
-    it need not wait for the second wave where the classes are known before.
+    A codec whose decoder reads integers before it looks at attributes is a `TwoStep`.
 
     A codec whose encoder can use more than the values has ``encode_guided(values, decoded, streams,
     guidance)`` besides (`gscompress.codecs.guidance`); its streams are decoded all the same.
     """
-
-    early: ClassVar[bool] = False
 
     def encode(self, values: Array, decoded: Decoded, streams: StreamWriter) -> Array | None:
         """Write the group's streams; ``values`` are in coding order.
@@ -172,3 +168,27 @@ class Codec(Protocol):
             None where it has no such variant.
         """
         return None
+
+
+class TwoStep(Codec, Protocol):
+    """A codec whose decoder reads all its streams knowing nothing but the positions.
+
+    It need not wait for the waves before its own with that, unless the coder looks at classes
+    that are not known yet.
+    """
+
+    def read(self, decoded: Decoded, streams: StreamReader) -> Any:
+        """Read the group's streams.
+
+        Raises:
+            CorruptFileError: The streams are not what an encoder would have written.
+        """
+        ...
+
+    def values(self, symbols: Any, decoded: Decoded) -> Array:
+        """The group's values, from what ``read`` gave (which it may change)."""
+        ...
+
+    def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
+        """Read the group's streams and give its values."""
+        return self.values(self.read(decoded, streams), decoded)

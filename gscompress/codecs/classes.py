@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gscompress import _native
 from gscompress.codecs.base import Decoded, StreamReader, StreamWriter
-from gscompress.codecs.exact_math import log
-from gscompress.codecs.parallel import by_blocks
+from gscompress.codecs.parallel import by_blocks, threads
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import Array, Gaussians
 
@@ -115,8 +115,13 @@ class Classes:
         return self._classes(guess.octaves(decoded))
 
     def _classes(self, octaves: NDArray[np.float64]) -> NDArray[np.uint8]:
-        classes = np.clip(np.rint(octaves / self.octaves) + _MIDDLE, 0, 15)
-        return np.asarray(classes, dtype=np.uint8)
+        classes = np.empty(len(octaves), np.uint8)
+
+        def fill(block: slice) -> None:
+            classes[block] = np.clip(np.rint(octaves[block] / self.octaves) + _MIDDLE, 0, 15)
+
+        by_blocks(fill, len(octaves))
+        return classes
 
 
 @dataclass(frozen=True)
@@ -163,22 +168,10 @@ class _Guess:
         octaves = self._octaves(
             attributes["means"], attributes["opacity_logits"], attributes["log_scales"]
         )
-        return octaves - self.middle
-
-    def _octaves(self, means: Array, opacity_logits: Array, log_scales: Array) -> Doubles:
-        octaves = np.empty(len(means))
-
-        def fill(block: slice) -> None:
-            octaves[block] = self._block(means[block], opacity_logits[block], log_scales[block])
-
-        by_blocks(fill, len(means))
+        octaves -= self.middle
         return octaves
 
-    def _block(self, means: Array, opacity_logits: Array, log_scales: Array) -> Doubles:
-        a, b, c = log_scales.astype(np.float64).T
-        larger_two = a + b + c - np.minimum(np.minimum(a, b), c)
-        x, y, z = (means.astype(np.float64) - self.centre).T
-        farness = log(x * x + y * y + z * z + self.spread)
-        # ln(opacity) = -ln(1 + exp(-logit)) is near min(logit, 0), which is portable.
-        faintness = np.minimum(opacity_logits.astype(np.float64), 0)
-        return np.asarray((2 * faintness + larger_two - farness) / 0.6931471805599453)
+    def _octaves(self, means: Array, opacity_logits: Array, log_scales: Array) -> Doubles:
+        return _native.guess_octaves(
+            means, opacity_logits, log_scales, self.centre, self.spread, threads()
+        )

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
-from gscompress.codecs.parallel import by_blocks
+from gscompress import _native
+from gscompress.codecs.base import Decoded, StreamReader, StreamWriter, TwoStep
+from gscompress.codecs.parallel import threads
 from gscompress.codecs.quantize import SLACK, check_adapt, check_positive, rounded, to_integers
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import Array
@@ -20,7 +21,7 @@ _PLANES = Planes(partners=(-1, 0, 1))
 
 
 @dataclass(frozen=True)
-class Log(Codec):
+class Log(TwoStep):
     """Log-scales in equal steps.
 
     Attributes:
@@ -50,11 +51,11 @@ class Log(Codec):
         symbols = to_integers(values, self._steps(decoded)[:, None])
         planes = np.ascontiguousarray(symbols.T)
         streams.put_planes("scales", planes, _PLANES, decoded.side)
-        return self._values(planes, decoded)
+        return self.values(planes, decoded)
 
-    def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
-        """Give log-scales [N, 3]."""
-        return self._values(streams.get_planes("scales", _PLANES, decoded.side), decoded)
+    def read(self, decoded: Decoded, streams: StreamReader) -> NDArray[np.int32]:
+        """Give integers [3, N]."""
+        return streams.get_planes("scales", _PLANES, decoded.side)
 
     def scaled(self, factor: float) -> Log:
         """Steps times ``factor``; the upper limit of adapted steps stays."""
@@ -65,15 +66,9 @@ class Log(Codec):
         step = rounded(2 * SLACK * float(np.log1p(limits["scales"])))
         return replace(self, step=step, adapt=0, flatness=0.0)
 
-    def _values(self, symbols: NDArray[np.int32], decoded: Decoded) -> Array:
-        steps = self._steps(decoded)
-        scales = np.empty((decoded.count, 3), np.float32)
-
-        def fill(block: slice) -> None:
-            scales[block] = (symbols[:, block] * steps[block]).T
-
-        by_blocks(fill, decoded.count)
-        return scales
+    def values(self, symbols: NDArray[np.int32], decoded: Decoded) -> Array:
+        """Give log-scales [N, 3]."""
+        return _native.scale_planes(symbols, self._steps(decoded), threads())
 
     def _steps(self, decoded: Decoded) -> NDArray[np.float64]:
         steps = self.step * decoded.step_factors(self.adapt)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gscompress import _native
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
-from gscompress.codecs.parallel import by_blocks
+from gscompress.codecs.parallel import by_blocks, threads
 from gscompress.codecs.quantize import SLACK
 from gscompress.codecs.streams import level_slices
 from gscompress.entropy.base import Symbols
@@ -74,13 +74,11 @@ class Morton(Codec):
         frame = np.frombuffer(streams.get_bytes("frame", FRAME.size), "<f8")
         if not np.isfinite(frame).all() or frame[3] <= 0:
             raise streams.corrupt("frame", "numbers that span no space")
-        lengths = self._lengths(streams)
-        low = streams.get_bits("means.low", np.maximum(lengths, 1) - 1)
-        leading = np.uint64(1) << (np.maximum(lengths, 1) - 1).astype(np.uint64)
-        codes = np.where(lengths > 0, leading | low, np.uint64(0))
-        for level in level_slices(decoded.levels):
-            np.cumsum(codes[level], out=codes[level])
-        if len(codes) and (codes >> np.uint64(3 * self.bits)).any():
+        lengths = streams.get("means")
+        if ((lengths < 0) | (lengths > 3 * self.bits)).any():
+            raise streams.corrupt("means", "a difference out of range")
+        codes = streams.get_sums("means.low", lengths)
+        if codes.max(initial=0) >> np.uint64(3 * self.bits):
             raise streams.corrupt("means", "positions outside the grid")
         return self._values(codes, frame, decoded)
 
@@ -102,15 +100,9 @@ class Morton(Codec):
     def _values(
         self, codes: NDArray[np.uint64], frame: NDArray[np.float64], decoded: Decoded
     ) -> Array:
-        grid = _native.morton_decode(codes)
+        grid = _native.morton_decode(codes, threads())
         decoded.set_grid(grid)
         return self._from_grid(grid, frame)
-
-    def _lengths(self, streams: StreamReader) -> NDArray[np.uint8]:
-        symbols = streams.get("means")
-        if ((symbols < 0) | (symbols > 3 * self.bits)).any():
-            raise streams.corrupt("means", "a difference out of range")
-        return symbols.astype(np.uint8)
 
     def _step(self) -> float:
         return float(4.0 / 2**self.bits)
@@ -135,27 +127,16 @@ class Morton(Codec):
         return grid
 
     def _from_grid(self, grid: NDArray[np.uint32], frame: NDArray[np.float64]) -> Array:
-        means = np.empty((len(grid), 3), np.float32)
-
-        def fill(block: slice) -> None:
-            points = _expand(grid[block] * self._step() + frame[4:], 2 - self._step() / 8)
-            means[block] = points * frame[3] + frame[:3]
-
-        by_blocks(fill, len(grid))
-        return means
+        step, (radius, *lower) = self._step(), frame[3:].tolist()
+        return _native.positions_from_grid(
+            grid, frame[:3].tolist(), radius, lower, step, 2 - step / 8, threads()
+        )
 
 
 def _contract(x: NDArray[np.float64]) -> NDArray[np.float64]:  # [N, 3]
     r = np.sqrt(x[:, 0] ** 2 + x[:, 1] ** 2 + x[:, 2] ** 2)
     r = np.maximum(r, 1.0)[:, None]
     return np.asarray(x / r * (2 - 1 / r))
-
-
-def _expand(u: NDArray[np.float64], limit: float) -> NDArray[np.float64]:  # [N, 3]
-    """Inverse of ``_contract``; ``limit`` < 2 bounds the radius."""
-    r = np.sqrt(u[:, 0] * u[:, 0] + u[:, 1] * u[:, 1] + u[:, 2] * u[:, 2])[:, None]
-    outside = np.minimum(np.maximum(r, 1.0), limit)
-    return np.asarray(u / np.maximum(r, 1.0) * (1 / (2 - outside)))
 
 
 def _bit_lengths(values: NDArray[np.uint64]) -> NDArray[np.uint8]:

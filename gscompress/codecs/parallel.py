@@ -8,10 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-__all__ = ["by_blocks", "in_parallel"]
+__all__ = ["by_blocks", "in_parallel", "threads"]
 
 _BLOCK = 1 << 14
 """Gaussians whose intermediate results stay in a core's cache."""
+
+
+def threads() -> int:
+    """How many threads the native core shall use."""
+    return min(os.cpu_count() or 1, 64)
 
 
 def by_blocks(function: Callable[[slice], None], count: int) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
+from gscompress import _native
+from gscompress.codecs.base import Decoded, StreamReader, StreamWriter, TwoStep
 from gscompress.codecs.canonical import canonicalize
-from gscompress.codecs.parallel import by_blocks
+from gscompress.codecs.parallel import threads
 from gscompress.codecs.quantize import SLACK, check_adapt, check_positive, rounded, to_integers
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import Array, Gaussians
@@ -28,7 +28,7 @@ _MAX_BOUNDED_STEP = 1 / 64
 
 
 @dataclass(frozen=True)
-class Rotation24(Codec):
+class Rotation24(TwoStep):
     """The x, y, z of the canonical unit quaternion in equal steps; w follows.
 
     The canonical quaternion is the one nearest to the identity among the 24 equivalent ones (see
@@ -41,8 +41,6 @@ class Rotation24(Codec):
 
     step: float = 1 / 48
     adapt: int = 0
-
-    early: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_positive(step=self.step)
@@ -58,9 +56,9 @@ class Rotation24(Codec):
         symbols = to_integers(values[:, 1:], np.minimum(steps, _MAX_STEP)[:, None])
         streams.put_planes("quats", np.ascontiguousarray(symbols.T), _PLANES, decoded.side)
 
-    def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
-        """Give unit quaternions [N, 4]."""
-        return self._values(streams.get_planes("quats", _PLANES, decoded.side), decoded)
+    def read(self, decoded: Decoded, streams: StreamReader) -> NDArray[np.int32]:
+        """Give integers [3, N]."""
+        return streams.get_planes("quats", _PLANES, decoded.side)
 
     def scaled(self, factor: float) -> Rotation24:
         """Steps times ``factor``."""
@@ -75,18 +73,7 @@ class Rotation24(Codec):
         step = rounded(SLACK * float(np.radians(limits["quats"])) / _ANGLE_PER_STEP)
         return replace(self, step=min(step, _MAX_BOUNDED_STEP), adapt=0)
 
-    def _values(self, symbols: NDArray[np.int32], decoded: Decoded) -> Array:
+    def values(self, symbols: NDArray[np.int32], decoded: Decoded) -> Array:
+        """Give unit quaternions [N, 4]."""
         steps = np.minimum(self.step * decoded.step_factors(self.adapt), _MAX_STEP)
-        quats = np.empty((decoded.count, 4), np.float32)
-
-        def fill(block: slice) -> None:
-            x, y, z = symbols[:, block] * steps[block]
-            squared = x * x + y * y + z * z
-            # Rounding may leave the unit ball; such a quaternion is scaled back onto it.
-            scale = np.where(squared > 1, 1 / np.sqrt(np.maximum(squared, 1)), 1.0)
-            quats[block, 0] = np.sqrt(np.maximum(1 - squared, 0))
-            for axis, part in enumerate((x, y, z), 1):
-                quats[block, axis] = part * scale
-
-        by_blocks(fill, decoded.count)
-        return quats
+        return _native.quats_from_planes(symbols, steps, threads())

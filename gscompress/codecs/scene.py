@@ -137,20 +137,42 @@ def decode_scene(decoded: Decoded, codecs: Mapping[str, Any], streams: StreamRea
     Raises:
         CorruptFileError: A stream is not what an encoder would have written.
     """
-    for wave in _decoding_waves(codecs, streams):
-        tasks = [partial(codecs[group].decode, decoded, streams.of(group)) for group in wave]
-        values = in_parallel(*tasks)
-        decoded.attributes.update(zip((GROUPS[group] for group in wave), values, strict=True))
-        if wave != WAVES[-1] and "importance" in codecs:
-            decoded.classes = codecs["importance"].decode(decoded, streams)
-            decoded.octaves = codecs["importance"].octaves
+    first, *others = WAVES
+    _decode_wave(first, decoded, codecs, streams, {})
+    symbols = _read_ahead(decoded, codecs, streams)
+    for wave in others:
+        _decode_wave(wave, decoded, codecs, streams, symbols)
     return decoded.scene()
 
 
-def _decoding_waves(codecs: Mapping[str, Any], streams: StreamReader) -> Sequence[Sequence[str]]:
-    """The waves; the last two as one where nothing in the last needs what the other decodes."""
-    first, middle, last = WAVES
+def _decode_wave(
+    wave: Sequence[str],
+    decoded: Decoded,
+    codecs: Mapping[str, Any],
+    streams: StreamReader,
+    symbols: dict[str, Any],
+) -> None:
+    """Decode the groups of a wave, from ``symbols`` where they have been read."""
+    if symbols:  # values are made by all cores
+        values = [codecs[group].values(symbols.pop(group), decoded) for group in wave]
+    else:
+        tasks = [partial(codecs[group].decode, decoded, streams.of(group)) for group in wave]
+        values = in_parallel(*tasks)
+    decoded.attributes.update(zip((GROUPS[group] for group in wave), values, strict=True))
+    if wave != WAVES[-1] and "importance" in codecs:
+        decoded.classes = codecs["importance"].decode(decoded, streams)
+        decoded.octaves = codecs["importance"].octaves
+
+
+def _read_ahead(
+    decoded: Decoded, codecs: Mapping[str, Any], streams: StreamReader
+) -> dict[str, Any]:
+    """What the groups of all waves but the first can read side by side; none if not all can."""
+    groups = [group for wave in WAVES[:0:-1] for group in wave[::-1]]  # the longest first
+    if not all(hasattr(codecs[group], "read") for group in groups):
+        return {}
     settled = "importance" not in codecs or codecs["importance"].settled(streams)
-    if settled and all(getattr(codecs[group], "early", False) for group in last):
-        return first, (*last, *middle)  # the longest first
-    return WAVES
+    if not settled and getattr(streams.coder, "uses_classes", False):
+        return {}
+    tasks = [partial(codecs[group].read, decoded, streams.of(group)) for group in groups]
+    return dict(zip(groups, in_parallel(*tasks), strict=True))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gscompress import _native
 from gscompress.codecs.parallel import in_parallel
-from gscompress.entropy.base import Coder, Integers, Planes, Side, Symbols
+from gscompress.entropy.base import Coder, Integers, Planes, RowCoder, Side, Symbols
 from gscompress.entropy.planes import decode_planes, encode_planes
 from gscompress.errors import CorruptFileError
 
@@ -159,8 +159,20 @@ class StreamReader:
     def get_planes(self, name: str, planes: Planes, side: Side) -> NDArray[np.int32]:
         """Read planes of integers [C, N]."""
         with self._blame(name):
-            parts = [self._part(name, level) for level in range(len(self._levels))]
-            return decode_planes(self.coder, parts, planes, side)
+            return decode_planes(self.coder, self.get_parts(name), planes, side)
+
+    @property
+    def fills_rows(self) -> bool:
+        """Whether ``fill_rows`` works with this coder."""
+        return hasattr(self.coder, "decode_rows")
+
+    def fill_rows(
+        self, name: str, planes: Planes, side: Side, rows: Sequence[NDArray[np.int32]]
+    ) -> None:
+        """Read planes of integers into a row [N] each, which holds zeros so far."""
+        coder: RowCoder = self.coder  # type: ignore[assignment]
+        with self._blame(name):
+            coder.decode_rows(self.get_parts(name), planes, side, rows)
 
     def get_bits(
         self, name: str, widths: NDArray[np.uint8], ends: Sequence[int] | None = None
@@ -173,6 +185,20 @@ class StreamReader:
             except ValueError as error:
                 raise self.corrupt(chunk_name(name, level), str(error)) from None
         return values
+
+    def get_sums(self, name: str, lengths: NDArray[np.int32]) -> NDArray[np.uint64]:
+        """Read the low bits of differences of these bit lengths, and give their sums by level."""
+
+        def read(level: int, part: slice) -> NDArray[np.uint64]:
+            try:
+                return _native.unpack_sums(self._part(name, level), lengths[part])
+            except ValueError as error:
+                raise self.corrupt(chunk_name(name, level), str(error)) from None
+
+        parts = in_parallel(
+            *(partial(read, *item) for item in enumerate(level_slices(self._levels)))
+        )
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def get_parts(self, name: str) -> list[bytes]:
         """Read the bytes of each level."""

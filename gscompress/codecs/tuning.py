@@ -46,6 +46,58 @@ class WordCodec(Protocol):
 
 
 @dataclass(eq=False)
+class _Learned:
+    """What of a codebook learns, and its moments."""
+
+    values: Array
+    first: Array
+    second: Array
+
+    def words(self) -> Array:  # [W, L]
+        """The words as they are now."""
+        return self.values
+
+    def gradients(self, by_words: Array) -> Array:
+        """From the gradients by the words [W, L], those by the values."""
+        return by_words
+
+    @classmethod
+    def of(cls, book: Array) -> _Learned:
+        """The words themselves learn."""
+        return cls(book, np.zeros_like(book), np.zeros_like(book))
+
+
+@dataclass(eq=False)
+class _Basis(_Learned):
+    """One affine map of all words learns: ``words = source @ values``.
+
+    Attributes:
+        source: The first words, each number measured in its root mean square, and a 1; so scaled
+            that equal steps of all values move a word about as far as its own would.
+    """
+
+    source: Array  # [W, L + 1]
+
+    def words(self) -> Array:
+        """The words as they are now."""
+        return self.source @ self.values
+
+    def gradients(self, by_words: Array) -> Array:
+        """From the gradients by the words [W, L], those by the values [L + 1, L]."""
+        return self.source.T @ by_words
+
+    @classmethod
+    def of(cls, book: Array) -> _Basis:
+        """The map that leaves the words as they are."""
+        size = np.sqrt(np.square(book).mean(axis=0, dtype=np.float64) + 1e-12)
+        spread = (book.shape[1] + 1) ** 0.5
+        source = np.column_stack([book / size, np.ones(len(book))]) / spread
+        values = np.vstack([np.diag(size), np.zeros_like(size)]) * spread
+        source, values = source.astype(np.float32), values.astype(np.float32)
+        return cls(values, np.zeros_like(values), np.zeros_like(values), source)
+
+
+@dataclass(eq=False)
 class TrainableWords:
     """Words on their way to less error, by Adam (Kingma and Ba 2015).
 
@@ -56,18 +108,22 @@ class TrainableWords:
             shares of these.
         damping: As of `gscompress.stages.parameters.Parameters`: words that hardly matter hardly
             move.
+        together: All words of a codebook move together, by what is learned about one affine map of
+            them, as in SimVQ (Zhu et al., arXiv:2411.02038): words that few Gaussians have, or that
+            few views show, follow the others. Else each word moves by itself.
     """
 
     codec: WordCodec
     assigned: Assigned
     scales: tuple[Array, ...]  # each [L]
     damping: float = 0.5
-    _moments: list[tuple[Array, Array]] = field(init=False, repr=False)
+    together: bool = False
+    _learned: list[_Learned] = field(init=False, repr=False)
     _step: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        words = self.assigned.words
-        self._moments = [(np.zeros_like(book), np.zeros_like(book)) for book in words]
+        make = _Basis.of if self.together else _Learned.of
+        self._learned = [make(book) for book in self.assigned.words]
 
     @classmethod
     def fit(
@@ -75,6 +131,7 @@ class TrainableWords:
         codec: WordCodec,
         vectors: Array,  # [N, D]
         assigned: Assigned,
+        together: bool = False,
     ) -> TrainableWords:
         """Words that were assigned to vectors; measured in the errors that they make."""
         rows = slice(None) if assigned.used is None else assigned.used
@@ -83,7 +140,7 @@ class TrainableWords:
             np.sqrt(np.square(axes) @ errors + 1e-12).astype(np.float32) for axes in assigned.axes
         )
         words = tuple(book.copy() for book in assigned.words)
-        return cls(codec, replace(assigned, words=words), scales)
+        return cls(codec, replace(assigned, words=words), scales, together=together)
 
     def shown(self, values: Array) -> Array:  # [N, ...]
         """An attribute as it will be decoded, if words were not rounded."""
@@ -104,21 +161,17 @@ class TrainableWords:
         """One step down the gradients [N, D] by what the words of each Gaussian add up to."""
         self._step += 1
         correction = (1 - _BETA2**self._step) ** 0.5 / (1 - _BETA1**self._step)
-        parts = zip(
-            self.assigned.words,
-            self.assigned.axes,
-            self.assigned.indices,
-            self.scales,
-            self._moments,
-            strict=True,
+        books = zip(
+            self.assigned.axes, self.assigned.indices, self.scales, self._learned, strict=True
         )
-        for words, axes, index, scales, (first, second) in parts:
-            sums = _sums(gradients @ axes.T.astype(np.float32), index, len(words))
+        words = []
+        for axes, index, scales, learned in books:
+            sums = _sums(gradients @ axes.T.astype(np.float32), index, len(learned.words()))
             _native.adam_step(
-                values=words,
-                gradients=sums,
-                first=first,
-                second=second,
+                values=learned.values,
+                gradients=learned.gradients(sums),
+                first=learned.first,
+                second=learned.second,
                 rates=scales * np.float32(rate * correction),
                 beta1=_BETA1,
                 beta2=_BETA2,
@@ -126,6 +179,8 @@ class TrainableWords:
                 damping=self.damping,
                 threads=min(os.cpu_count() or 1, 64),
             )
+            words.append(learned.words())
+        self.assigned = replace(self.assigned, words=tuple(words))
 
     def reassign(self, wanted: Array, metric: WordMetric) -> int:
         """Give every Gaussian the words that are best for vectors [N, D]; how many change.

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gscompress import _native
-from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
+from gscompress.codecs.base import Decoded, StreamReader, StreamWriter, TwoStep
 from gscompress.codecs.guidance import Guidance
-from gscompress.codecs.parallel import in_parallel
+from gscompress.codecs.parallel import in_parallel, threads
 from gscompress.codecs.quantize import SLACK, check_adapt, check_positive, rounded
 from gscompress.codecs.sh_search import ShSearch
 from gscompress.entropy.base import Integers, Planes
@@ -30,7 +29,7 @@ _DEAREST = 32.0
 
 
 @dataclass(frozen=True)
-class YCoCg(Codec):
+class YCoCg(TwoStep):
     """Spherical harmonics as luma and two chroma differences, in equal steps.
 
     YCoCg (H. Malvar, G. Sullivan, "YCoCg-R", 2003) removes most of the correlation of red, green
@@ -59,8 +58,6 @@ class YCoCg(Codec):
     views: int = 0
     compaction: float = 0.064
     damping: float = 1.0
-
-    early: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_positive(step=self.step, sh_step=self.sh_step, chroma=self.chroma)
@@ -100,18 +97,31 @@ class YCoCg(Codec):
             streams.put_planes(f"shN.{name}", levels, _planes(channels, terms), decoded.side)
             del levels
 
-    def decode(self, decoded: Decoded, streams: StreamReader) -> Array:
-        """Give coefficients [N, K, 3]."""
+    def read(self, decoded: Decoded, streams: StreamReader) -> _Planes | Array:
+        """Give integers: planes, or in the memory of the values where the coder can do that."""
         terms = (decoded.sh_degree + 1) ** 2 - 1
-        jobs = [lambda: streams.get_planes("sh0", _CONSTANT, decoded.side)]
+        # Luma and chroma are streams of their own so that they can be decoded side by side;
+        # chroma would gain next to nothing from luma.
+        parts = {"sh0": _CONSTANT}
         if terms:
-            # Luma and chroma are streams of their own so that they can be decoded side by side;
-            # chroma would gain next to nothing from luma.
-            jobs += [
-                lambda: streams.get_planes("shN.luma", _planes(1, terms), decoded.side),
-                lambda: streams.get_planes("shN.chroma", _planes(2, terms), decoded.side),
-            ]
-        return self._values(_Planes(*in_parallel(*jobs)), decoded)
+            parts |= {"shN.luma": _planes(1, terms), "shN.chroma": _planes(2, terms)}
+        if not streams.fills_rows:
+            jobs = (
+                partial(streams.get_planes, name, planes, decoded.side)
+                for name, planes in parts.items()
+            )
+            return _Planes(*in_parallel(*jobs))
+        out = np.zeros(decoded.shape("sh"), np.float32)
+        y, co, cg = out.view(np.int32).T  # [K, N] each
+        flags = np.zeros((3, decoded.count), np.int32)
+        rows = [y[0], co[0], cg[0]], [flags[0], *y[1:]], [*flags[1:], *co[1:], *cg[1:]]
+        in_parallel(
+            *(
+                partial(streams.fill_rows, name, planes, decoded.side, row)
+                for (name, planes), row in zip(parts.items(), rows, strict=False)
+            )
+        )
+        return out
 
     def scaled(self, factor: float) -> YCoCg:
         """All steps times ``factor``."""
@@ -173,15 +183,17 @@ class YCoCg(Codec):
             guidance.sightings,
         )
 
-    def _values(self, planes: _Planes, decoded: Decoded) -> Array:
+    def values(self, symbols: _Planes | Array, decoded: Decoded) -> Array:
+        """Give coefficients [N, K, 3]."""
+        first, higher = self._first_steps(decoded), self._higher_steps(decoded)
+        if not isinstance(symbols, _Planes):
+            _native.dequantize_ycocg_in_place(symbols, first, higher, self.chroma, threads())
+            return symbols
         out = np.empty(decoded.shape("sh"), np.float32)
-        threads = min(os.cpu_count() or 1, 64)
-        constant = planes.first[:1], planes.first[1:]
-        first = self._first_steps(decoded)
-        _native.dequantize_ycocg(*constant, first, self.chroma, 0, out, threads)
+        constant = symbols.first[:1], symbols.first[1:]
+        _native.dequantize_ycocg(*constant, first, self.chroma, 0, out, threads())
         if out.shape[1] > 1:
-            higher = self._higher_steps(decoded)
-            _native.dequantize_ycocg(*planes.higher, higher, self.chroma, 1, out, threads)
+            _native.dequantize_ycocg(*symbols.higher, higher, self.chroma, 1, out, threads())
         return out
 
     def _first_steps(self, decoded: Decoded) -> NDArray[np.float64]:  # [N]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Coder", "Integers", "PlaneCoder", "Planes", "Side", "Symbols"]
+__all__ = ["Coder", "Integers", "PlaneCoder", "Planes", "RowCoder", "Side", "Symbols"]
 
 Integers = NDArray[np.int16] | NDArray[np.int32]
 """What encoders take; decoders give int32."""
@@ -100,7 +100,12 @@ class Planes:
 
 
 class PlaneCoder(Protocol):
-    """A Coder that also models planes of integers by their neighbourhood."""
+    """A Coder that also models planes of integers by their neighbourhood.
+
+    One whose model looks at the importance classes sets ``uses_classes``.
+    """
+
+    uses_classes: ClassVar[bool] = False
 
     def encode_planes(self, values: Integers, planes: Planes, side: Side) -> Sequence[bytes]:
         """Encode values [C, N]: the bytes of each level."""
@@ -110,6 +115,26 @@ class PlaneCoder(Protocol):
         self, parts: Sequence[bytes], planes: Planes, side: Side
     ) -> NDArray[np.int32]:
         """Decode values [C, N] from the bytes of each level of ``side``.
+
+        Raises:
+            CorruptFileError: The bytes are not what an encoder would have written.
+        """
+        ...
+
+
+class RowCoder(Protocol):
+    """A Coder that decodes all planes side by side, into rows that lie anywhere."""
+
+    def decode_rows(
+        self, parts: Sequence[bytes], planes: Planes, side: Side, rows: Sequence[NDArray[np.int32]]
+    ) -> None:
+        """Decode planes from the bytes that `gscompress.entropy.planes` makes of each level.
+
+        Args:
+            parts: The bytes of each level of ``side``.
+            planes: How they depend on each other.
+            side: As given to the encoder.
+            rows: Where the values of each plane go [N], with any stride; zeros so far.
 
         Raises:
             CorruptFileError: The bytes are not what an encoder would have written.

@@ -50,6 +50,10 @@ def decode_planes(
     """
     if hasattr(coder, "decode_planes"):
         return np.asarray(coder.decode_planes(parts, planes, side))
+    if hasattr(coder, "decode_rows"):
+        rows = np.zeros((len(planes), len(side)), np.int32)
+        coder.decode_rows(parts, planes, side, list(rows))
+        return rows
     pieces = [_pieces(part, len(planes)) for part in parts]
     model = _model(planes, side)
     values = np.zeros((len(planes), len(side)), np.int32)

@@ -7,6 +7,7 @@ lock is released while coding, so streams can be coded in parallel threads.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscompress import _native
-from gscompress.entropy.base import Symbols
+from gscompress.entropy.base import Planes, Side, Symbols
 from gscompress.errors import ConfigError, CorruptFileError
 
 __all__ = ["Rans"]
@@ -65,6 +66,16 @@ class Rans:
             raise CorruptFileError(
                 "rans stream", found=str(error), expected=f"a stream of {count} values"
             ) from error
+
+    def decode_rows(
+        self, parts: Sequence[bytes], planes: Planes, side: Side, rows: Sequence[NDArray[np.int32]]
+    ) -> None:
+        """Decode planes side by side; see ``gscompress.entropy.base.RowCoder``."""
+        known = side.references, side.nearness, side.classes, side.levels
+        try:
+            _native.decode_plane_streams(parts, planes.table(), *known, rows)
+        except _native.CorruptStream as error:
+            raise CorruptFileError("rans planes", found=str(error)) from error
 
 
 def _arrays(

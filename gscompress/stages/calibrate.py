@@ -50,6 +50,8 @@ class Calibrate(Stage):
         rate: First learning rate, as a share of the errors that words make; falls to a tenth.
         reassign: Steps after which Gaussians choose anew; 0 for never.
         belief: Share of the step that would be right for a Gaussian alone.
+        together: Whether one affine map of all words of a codebook learns, as in SimVQ
+            (arXiv:2411.02038), or each word by itself.
         check_views: Training cameras that only tell when it was best; at most an eighth.
         check_every: Steps between two looks at them.
     """
@@ -59,6 +61,7 @@ class Calibrate(Stage):
     rate: float = 0.1
     reassign: int = 25
     belief: float = 0.1
+    together: bool = False
     check_views: int = 6
     check_every: int = 50
 
@@ -89,13 +92,13 @@ class Calibrate(Stage):
             render_targets(ctx.scene, [part.camera for part in some], ctx.renderer, _ROOM)
             for some in (learn, look)
         )
-        run = _Run(self, ctx, train, check, *_start(scene, quantizer))
+        run = _Run(self, ctx, train, check, *_start(scene, quantizer, self.together))
         ctx.trained.update(run.best())
         return scene
 
 
 def _start(
-    scene: Gaussians, quantizer: CodecQuantizer
+    scene: Gaussians, quantizer: CodecQuantizer, together: bool
 ) -> tuple[Gaussians, dict[str, TrainableWords], WordMetric | None]:
     """The scene as decoded, words by group, and the metric of harmonics, where known."""
     offsets = quantizer.offsets(scene)
@@ -116,7 +119,8 @@ def _start(
         assigned = codec.assign(values, group, weights, guidance.device, own)
         dims = assigned.axes[0].shape[1]
         vectors = as_vectors(values, group)
-        found[group] = TrainableWords.fit(codec, vectors[:, vectors.shape[1] - dims :], assigned)
+        vectors = vectors[:, vectors.shape[1] - dims :]
+        found[group] = TrainableWords.fit(codec, vectors, assigned, together)
     return shown, found, metric
 
 

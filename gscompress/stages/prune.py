@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +46,8 @@ class Prune(Stage):
     same count.
 
     Gaussians of which the cameras say nothing (`gscompress.importance.evidence`) are never removed.
-    Where they are so many that the others would have to pay for them, a ``keep`` is refused and the
-    other two remove less.
+    Where they are so many that the others would have to pay for them, a ``keep`` is refused (see
+    ``beyond``) and the other two remove less.
 
     Attributes:
         keep: Share of the Gaussians, above 0 and at most 1.
@@ -55,6 +56,8 @@ class Prune(Stage):
         score: Id of the importance (`gscompress.importance`).
         rounds: How often it is measured anew, at least 1.
         views: From how many cameras it is measured, evenly spread over those there are.
+        beyond: Where the cameras judge too few Gaussians for ``keep``: refuse, or stop where they
+            can tell no more.
     """
 
     keep: float | None = None
@@ -63,6 +66,7 @@ class Prune(Stage):
     score: str = "removal_effect"
     rounds: int = 4
     views: int = 64
+    beyond: Literal["refuse", "stop"] = "refuse"
 
     def __post_init__(self) -> None:
         check_limits(self.rounds, self.views, self.min_psnr, keep=self.keep, tau=self.tau)
@@ -74,13 +78,15 @@ class Prune(Stage):
         """Give the scene without what was removed; the order of the others stays.
 
         Raises:
-            InputError: The cameras cannot tell what could be removed to keep only ``keep``.
+            InputError: The cameras cannot tell what could be removed to keep only ``keep``, and
+                ``beyond`` is to refuse.
         """
         if len(scene) == 0 or self.keep == 1 or self.tau == 1:
             return scene
         cameras, rule = make_rule(ctx, keep=self.keep, tau=self.tau, min_psnr=self.min_psnr)
         chosen, known = judge(scene, cameras, self.views, ctx)
-        most = most_that_may_go("prune", known, self.keep, cameras)
+        strict = self.keep if self.beyond == "refuse" else None
+        most = most_that_may_go("prune", known, strict, cameras)
         left: Indices = np.arange(len(scene))
         for number in range(1, self.rounds + 1):
             part = scene.select(left)

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from gscompress.cameras import Camera
-from gscompress.errors import UsageError
+from gscompress.errors import InputError, UsageError
 from gscompress.files import open_input
-from gscompress.io import detect_format, load, save
+from gscompress.io import detect_format, load, scene_bytes
+from gscompress.io.ply import PlyFormat
+from gscompress.io.ply_header import read_header
 from gscompress.stream.manifest import MANIFEST
 from gscompress.viewer.clips import CLIP
 
@@ -20,8 +22,12 @@ SITE = Path(__file__).parent / "site"
 """The folder of the static site."""
 
 MAX_FILES = 2
-_NATIVE = {"gsz", "ply"}
-"""Formats that the page reads itself; others are handed to it as PLY."""
+_PLY_PROPERTIES = {
+    *("x", "y", "z", "f_dc_0", "f_dc_1", "f_dc_2", "opacity"),
+    *("scale_0", "scale_1", "rot_0", "rot_1", "rot_2", "rot_3"),
+}
+"""Those of a PLY that the page reads itself, which is the INRIA trainer's; or that of 2DGS, which
+has no scale_2."""
 
 
 def site_files() -> dict[str, Path]:
@@ -36,7 +42,7 @@ class ShownFile:
 
     Attributes:
         path: Where it is.
-        native: Whether the page reads its format.
+        native: Whether the page reads it itself; other files are handed to it as PLY.
     """
 
     path: Path
@@ -55,13 +61,16 @@ class ShownFile:
         shown = []
         for path in paths:
             open_input(path).close()
-            shown.append(cls(path, detect_format(path).id in _NATIVE))
+            kind = detect_format(path).id
+            shown.append(cls(path, kind == "gsz" or (kind == "ply" and _is_plain(path))))
         return shown
 
     @property
     def url_name(self) -> str:
         """Its name in an address: the format that the page will find there."""
-        return self.path.name if self.native else f"{self.path.stem}.ply"
+        if self.native:
+            return self.path.name
+        return f"{self.path.stem.removesuffix('.compressed')}.ply"
 
     def write_to(self, folder: Path) -> Path:
         """The file as the page reads it: itself, or a PLY in ``folder``, which is made.
@@ -73,8 +82,26 @@ class ShownFile:
             return self.path
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / self.url_name
-        save(load(self.path), target, overwrite=True)
+        PlyFormat().save(load(self.path), target)
         return target
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether a PLY is as the INRIA trainer writes it, with nothing to be applied or decoded."""
+    try:
+        header = read_header(path)
+    except InputError:
+        return False  # is told when it is converted
+    (table, *others) = header.tables or (None,)
+    if header.text or others or table is None or table.name != "vertex" or table.lists:
+        return False
+    with path.open("rb") as file:
+        unix = file.read(4) == b"ply\n"
+    types = {name: table.dtype[name].str for name in table.properties}
+    floats = all(types.get(name) == "<f4" for name in _PLY_PROPERTIES)
+    floats &= types.get("scale_2", "<f4") == "<f4"
+    trainer = any(comment.startswith("antialiased") for comment in header.comments)
+    return unix and floats and not trainer and "filter_3D" not in types
 
 
 def manifest(
@@ -97,7 +124,7 @@ def manifest(
     return {
         **shown,
         "files": [
-            {"name": file.path.name, "bytes": file.path.stat().st_size, "url": url}
+            {"name": file.path.name, "bytes": scene_bytes(file.path), "url": url}
             for file, url in zip(files, urls, strict=True)
         ],
         "cameras": [_camera(camera) for camera in cameras],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import http.server
 import shutil
@@ -12,7 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
+
+import gscompress as gs
+from gscompress.config import load_config
+from gscompress.container import Index
+from gscompress.viewer import ViewServer
+from tests.browser.viewing import GAUSSIANS, HEIGHT, WIDTH
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -26,6 +34,7 @@ ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
 )
+SCENES = Path(__file__).parents[2] / "scenes"
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -128,3 +137,56 @@ def static() -> Iterator[Any]:
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture(scope="session")
+def cameras() -> list[Any]:
+    chosen = gs.load_cameras(SCENES / "cameras.json")[:30:15]
+    return [camera.resized(WIDTH, HEIGHT) for camera in chosen]
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A cut of the demo scene, compressed and not, and a damaged one."""
+    folder = tmp_path_factory.mktemp("scenes")
+    scene = gs.load(SCENES / "demo.ply")
+    opaque = np.argsort(-scene.opacity_logits - scene.log_scales.sum(axis=1))[:GAUSSIANS]
+    scene = scene.select(np.sort(opaque))
+    paths = {name: folder / name for name in ("cut.ply", "small.gsz", "other.spz", "bad.gsz")}
+    gs.save(scene, paths["cut.ply"])
+    gs.save(scene, paths["other.spz"])
+    config = dataclasses.replace(load_config("fast"), levels=(0.1, 0.4))
+    gs.compress(scene, config, device="cpu").save(paths["small.gsz"])
+    data = bytearray(paths["small.gsz"].read_bytes())
+    data[Index.read(paths["small.gsz"]).entries["quats"].offset] ^= 1
+    paths["bad.gsz"].write_bytes(data)
+    return paths
+
+
+@pytest.fixture
+def serve(cameras) -> Iterator[Any]:
+    """Starts servers for files and gives their addresses."""
+    servers = []
+
+    def start(*paths: Path) -> str:
+        server = ViewServer(paths, cameras=cameras)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server.url
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def show(open_page, serve) -> Any:
+    """Opens the viewer on files, and waits until they are drawn."""
+
+    def open_(*paths: Path) -> Any:
+        watched = open_page(serve(*paths), width=WIDTH, height=HEIGHT)
+        watched.page.evaluate("viewer.ready")
+        return watched
+
+    return open_

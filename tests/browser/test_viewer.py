@@ -2,93 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import dataclasses
-import threading
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
-import imageio.v3 as iio
 import numpy as np
 import pytest
 
 import gscompress as gs
-from gscompress.config import load_config
-from gscompress.container import Index
-from gscompress.gaussians import Gaussians
 from gscompress.metrics.psnr import psnr
-from gscompress.viewer import ViewServer, export_viewer
+from gscompress.viewer import export_viewer
+from tests.browser.viewing import GAUSSIANS, HEIGHT, WIDTH, drop, native, picture, until
 
-SCENES = Path(__file__).parents[2] / "scenes"
-WIDTH, HEIGHT = 240, 180
-GAUSSIANS = 2500
 LEAST_PSNR = 45.0  # dB; the bar is 30, half floats and 8 bits give about 55
-
-
-@pytest.fixture(scope="module")
-def cameras() -> list[Any]:
-    chosen = gs.load_cameras(SCENES / "cameras.json")[:30:15]
-    return [camera.resized(WIDTH, HEIGHT) for camera in chosen]
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A cut of the demo scene, compressed and not, and a damaged one."""
-    folder = tmp_path_factory.mktemp("scenes")
-    scene = gs.load(SCENES / "demo.ply")
-    opaque = np.argsort(-scene.opacity_logits - scene.log_scales.sum(axis=1))[:GAUSSIANS]
-    scene = scene.select(np.sort(opaque))
-    paths = {name: folder / name for name in ("cut.ply", "small.gsz", "other.spz", "bad.gsz")}
-    gs.save(scene, paths["cut.ply"])
-    gs.save(scene, paths["other.spz"])
-    config = dataclasses.replace(load_config("fast"), levels=(0.1, 0.4))
-    gs.compress(scene, config, device="cpu").save(paths["small.gsz"])
-    data = bytearray(paths["small.gsz"].read_bytes())
-    data[Index.read(paths["small.gsz"]).entries["quats"].offset] ^= 1
-    paths["bad.gsz"].write_bytes(data)
-    return paths
-
-
-@pytest.fixture
-def serve(cameras) -> Iterator[Any]:
-    """Starts servers for files and gives their addresses."""
-    servers = []
-
-    def start(*paths: Path) -> str:
-        server = ViewServer(paths, cameras=cameras)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return server.url
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-@pytest.fixture
-def show(open_page, serve) -> Any:
-    """Opens the viewer on files, and waits until they are drawn."""
-
-    def open_(*paths: Path) -> Any:
-        watched = open_page(serve(*paths), width=WIDTH, height=HEIGHT)
-        watched.page.evaluate("viewer.ready")
-        return watched
-
-    return open_
-
-
-def picture(page: Any) -> np.ndarray:
-    """What the page shows without its panels, 0..1."""
-    page.evaluate("document.body.classList.add('plain')")
-    shot = iio.imread(page.screenshot())[..., :3]
-    page.evaluate("document.body.classList.remove('plain')")
-    return shot.astype(np.float32) / 255
-
-
-def native(scene: Gaussians, camera: Any) -> np.ndarray:
-    return np.clip(np.asarray(gs.render(scene, camera)), 0, 1)
 
 
 def test_a_compressed_scene_looks_as_our_own_render(show, files, cameras):
@@ -170,23 +92,9 @@ def test_keys_and_mouse(show, files):
     distances = [np.linalg.norm(np.subtract(p, page.evaluate(target))) for p in (before, turned)]
     assert distances[0] == pytest.approx(distances[1])
     page.mouse.wheel(0, -300)
-    page.wait_for_function(f"{position}[0] !== {turned[0]}")
+    until(page, f"{position}[0] !== {turned[0]}")
     page.keyboard.press("r")
     assert page.evaluate(position) == pytest.approx(before)
-
-
-def drop(page: Any, path: Path, name: str = "") -> None:
-    """Drop a file on the page, and wait until it is opened or refused."""
-    page.evaluate(
-        """([data, name]) => {
-          const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-          const transfer = new DataTransfer();
-          transfer.items.add(new File([bytes], name));
-          dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true }));
-          return viewer.dropped;
-        }""",
-        [base64.b64encode(path.read_bytes()).decode(), name or path.name],
-    )
 
 
 def test_dropped_files(show, files, cameras):

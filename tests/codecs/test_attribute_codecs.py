@@ -1,8 +1,5 @@
 """Each codec: the shared checks, its error bound, and what it promises besides."""
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 import numpy as np
 import pytest
 
@@ -14,6 +11,8 @@ from gscompress.codecs.log import Log
 from gscompress.codecs.morton import Morton
 from gscompress.codecs.rotation24 import Rotation24
 from gscompress.codecs.ycocg import YCoCg
+from gscompress.entropy.mix import Mix
+from gscompress.entropy.rans import Rans
 from gscompress.errors import CorruptFileError
 from gscompress.gaussians import ATTRIBUTES, SH_C0
 from tests.checks import (
@@ -187,33 +186,29 @@ def test_a_quantizer_says_what_does_not_fit(kind):
     assert _native.quantize_ycocg(*arguments) == (kind == np.int32)
 
 
-@dataclass(frozen=True)
-class Late(Rotation24):
-    """Looks at the scales."""
-
-    early: ClassVar[bool] = False
+class Late:
+    """Decodes rotations in one step, in their wave."""
 
     def decode(self, decoded, streams):
         assert "log_scales" in decoded.attributes
-        return super().decode(decoded, streams)
+        return Rotation24(adapt=2).decode(decoded, streams)
 
 
-@dataclass(frozen=True)
 class Early(Rotation24):
-    """Does not."""
+    """Reads them before anything but the positions is known."""
 
-    def decode(self, decoded, streams):
+    def read(self, decoded, streams):
         assert list(decoded.attributes) == ["means"]
-        return super().decode(decoded, streams)
+        return super().read(decoded, streams)
 
 
-@pytest.mark.parametrize("measured", [True, False])
-def test_codecs_decode_together_or_in_waves(measured):
+@pytest.mark.parametrize(("coder", "measured"), [(Mix(), True), (Rans(), True), (Rans(), False)])
+def test_codecs_decode_together_or_in_waves(coder, measured):
     scene = make_scene(500, 1)
     weights = importances(scene) if measured else None
-    _, chunks, levels = encode(scene, weights)
-    first = decode(scene, chunks, levels, quats=(Early if measured else Late)(adapt=2))
-    second = decode(scene, chunks, levels, quats=Late(adapt=2))
+    _, chunks, levels = encode(scene, weights, coder=coder)
+    first = decode(scene, chunks, levels, coder, quats=Early(adapt=2))
+    second = decode(scene, chunks, levels, coder, quats=Late())
     for name in ATTRIBUTES:
         assert (getattr(first, name) == getattr(second, name)).all(), name
 

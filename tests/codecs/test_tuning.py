@@ -1,5 +1,7 @@
 """Words that learn: what they stand for, their gradients, and their way to the encoder."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -26,10 +28,10 @@ CASES = [
 ]
 
 
-def trainable(group, codec, values):
+def trainable(group, codec, values, together=False):
     assigned = codec.assign(values, group, np.ones(len(values)))
-    vectors = as_vectors(values, group)
-    return TrainableWords.fit(codec, vectors[:, -assigned.axes[0].shape[1] :], assigned)
+    vectors = as_vectors(values, group)[:, -assigned.axes[0].shape[1] :]
+    return TrainableWords.fit(codec, vectors, assigned, together)
 
 
 @pytest.mark.parametrize(("group", "name", "codec"), CASES, ids=lambda x: str(x)[:9])
@@ -72,6 +74,50 @@ def test_the_gradient_of_a_word_is_that_of_its_gaussians():
                 losses.append(np.square(words.assigned.vectors() - wanted).sum())
                 book[entry] -= shift
             assert sums[entry] == pytest.approx((losses[1] - losses[0]) / 0.02, rel=0.01, abs=0.05)
+
+
+@pytest.mark.parametrize("codec", [SVQ(6, 16, klt=True), VecTree(32, keep_exact=0.3)], ids=str)
+def test_words_that_move_together_follow_one_map(codec):
+    """All words stay one affine map of the first ones, also those that nobody asks for."""
+    values = make_scene(400, 1).sh
+    words = trainable("sh", codec, values, together=True)
+    first = [book.copy() for book in words.assigned.words]
+    assert np.allclose(words._learned[0].words(), first[0], atol=1e-6)
+    losses = [np.square(words.shown(values)).sum()]
+    silent = words.assigned.indices[0] == words.assigned.indices[0, 0]
+    for _ in range(20):
+        gradients = 2 * words.shown(values)
+        gradients[silent] = 0
+        words.learn(words.own(gradients), 0.1)
+        losses.append(np.square(words.shown(values)).sum())
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 0.999 * losses[0]
+    for before, after in zip(first, words.assigned.words, strict=True):
+        source = np.column_stack([before, np.ones(len(before))])
+        found, _, _, _ = np.linalg.lstsq(source, after, rcond=None)
+        assert np.abs(source @ found - after).max() < 1e-5
+        assert (np.abs(after - before).max(axis=1) > 1e-4).all()
+
+
+def test_the_gradient_of_the_map_is_that_of_the_words():
+    """Against the loss itself, numerically."""
+    values = make_scene(60, 1).sh
+    words = trainable("sh", SVQ(6, 16, klt=True), values, together=True)
+    wanted = np.random.default_rng(0).normal(0, 1, (60, 12))
+    for s, learned in enumerate(words._learned):
+        gradients = 2 * (words.assigned.vectors() - wanted).astype(np.float32)
+        axes = words.assigned.axes[s].T.astype(np.float32)
+        found = learned.gradients(_sums(gradients @ axes, words.assigned.indices[s], 16))
+        books = list(words.assigned.words)
+        for entry in ((0, 0), (1, 1)):
+            losses = []
+            for shift in (-0.01, 0.01):
+                learned.values[entry] += shift
+                books[s] = learned.words()
+                shown = dataclasses.replace(words.assigned, words=tuple(books))
+                losses.append(np.square(shown.vectors() - wanted).sum())
+                learned.values[entry] -= shift
+            assert found[entry] == pytest.approx((losses[1] - losses[0]) / 0.02, rel=0.01, abs=0.05)
 
 
 def test_gaussians_choose_anew():

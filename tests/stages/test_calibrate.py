@@ -41,6 +41,8 @@ def test_held_out_views_gain_at_nearly_equal_bytes(scene: Gaussians, cameras: li
     found, after = coded(scene, cameras, config(QUICK, sh=FEW))
     assert after > before + 0.7
     assert len(found.to_bytes()) < 1.03 * len(plain.to_bytes())
+    together = dataclasses.replace(QUICK, together=True)
+    assert coded(scene, cameras, config(together, sh=FEW))[1] > before + 0.7
 
 
 def test_choosing_anew_gains(scene: Gaussians, cameras: list[Camera]) -> None:

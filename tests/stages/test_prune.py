@@ -134,6 +134,8 @@ def test_too_few_cameras_are_refused(scene, cameras, caplog) -> None:
     # What it names is accepted.
     least = float(error.expected.split()[0])
     assert len(Prune(keep=least).apply(scene, few)) == round(least * N)
+    stopped = Prune(keep=0.5, beyond="stop").apply(scene, few)
+    assert 0.9 * N < len(stopped) < N
     with caplog.at_level(logging.WARNING, "gscompress"):
         out = Prune(tau=0.2).apply(scene, few)
     assert len(out) > 0.9 * N

@@ -6,6 +6,8 @@
 // {"play", "from", "rounds", "grown"}: what is played of the clip in a folder, as test_clip_decoder.py
 // reads it; grown: the folder in which there is more of it later.
 // {"download": url, "size", "patience"}: length and digest of what came, and what it took.
+// {"component": group or "entropy", "table"}: whether a component of the header is accepted.
+// {"peak": true}: the most memory that this process has had, in bytes, and its seconds of work.
 // {"manifest" (base64)}: its number of frames, or its error. {"sha256" (base64)}: the hash.
 
 import { createHash } from "node:crypto";
@@ -15,7 +17,7 @@ import { createInterface } from "node:readline";
 import { Download, FetchError } from "../../gscompress/viewer/site/download.js";
 import { ClipReader } from "../../gscompress/viewer/site/player/reader.js";
 import { GszError } from "../../gscompress/viewer/site/gsz/errors.js";
-import { decodeGsz } from "../../gscompress/viewer/site/gsz/scene.js";
+import { codecOf, coderOf, decodeGsz } from "../../gscompress/viewer/site/gsz/scene.js";
 import { openHere } from "../../gscompress/viewer/site/gsz/streams.js";
 import { decodeSymbols } from "../../gscompress/viewer/site/gsz/symbols.js";
 import { GroupDecoder, KeyFrame } from "../../gscompress/viewer/site/stream/group.js";
@@ -126,6 +128,16 @@ async function run(asked) {
   if (asked.sha256 !== undefined) {
     const bytes = decoded(asked.sha256);
     return { native: await sha256(bytes), own: sha256Here(bytes) };
+  }
+  if (asked.component !== undefined) {
+    const { component, table } = asked;
+    if (component === "entropy") coderOf(table);
+    else codecOf(component, table);
+    return { accepted: true };
+  }
+  if (asked.peak !== undefined) {
+    const { maxRSS, userCPUTime } = process.resourceUsage();
+    return { bytes: 1024 * maxRSS, seconds: userCPUTime / 1e6 };
   }
   if (file !== undefined) {
     const bytes = new Uint8Array(readFileSync(file));

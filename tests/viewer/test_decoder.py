@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -28,9 +29,7 @@ from tests.entropy.test_rans_golden import cases as frozen_cases
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
-
-
-HEADER = "refused for a field of its header"
+FLOAT = "refused for an integer that is written as a float"
 
 
 def digests() -> dict[str, str]:
@@ -63,7 +62,8 @@ def test_every_coder_and_degree(node, tmp_path):
         ("lossless", Mix(), 1, "default", 0, (0.2,)),
         ("lossless", Mix(), 1, "default", 1, ()),
     ]:
-        config = dataclasses.replace(load_config(preset), entropy=coder, levels=levels)
+        config = load_config(preset, stages="none")
+        config = dataclasses.replace(config, entropy=coder, levels=levels)
         path = tmp_path / f"{len(expected)}.gsz"
         gs.compress(make_scene(count, degree, 3, mode), config, device="cpu").save(path)
         expected[path] = digest(gs.decompress(path))
@@ -140,17 +140,6 @@ def test_svq_and_rvq(node, tmp_path):
     assert [answer.get("digest", answer) for answer in answers] == list(expected.values())
 
 
-@pytest.mark.parametrize("colours", [{}, {"colour_space": "srgb"}, {"colour_space": "linear"}])
-def test_the_header_may_tell_the_colour_space(node, tmp_path, colours):
-    path = tmp_path / "scene.gsz"
-    container = gs.compress(make_scene(20, 0), "fast", device="cpu").container
-    expected = digest(gs.decompress(container_at(path, container)))
-    container.header.pop("colour_space", None)
-    container.header.update(colours)
-    (answer,) = node([{"file": str(container_at(path, container))}])
-    assert answer.get("digest", answer) == expected
-
-
 def container_at(path, container):
     path.write_bytes(container.to_bytes())
     return path
@@ -206,8 +195,8 @@ def mutation():
 def test_damaged_files(node, mutation, tmp_path):
     """Whatever the native decoder gives or refuses, so does this one, and with a typed error.
 
-    Only fields of the header that decoding does not need are not looked at here. Mutations that the
-    index's checksums would catch have their checksums mended.
+    But for integers that are written as floats, 2.0: JavaScript does not tell them apart.
+    Mutations that the index's checksums would catch have their checksums mended.
     """
     cases, expected = [], []
     for name, config in {
@@ -231,21 +220,21 @@ def test_damaged_files(node, mutation, tmp_path):
     wrong = {
         case["file"]: (answer, native)
         for case, answer, native in zip(cases, answers, expected, strict=True)
-        if answer.get("digest") != native and native != HEADER
+        if answer.get("digest") != native and native != FLOAT
     }
     assert wrong == {}
     assert expected.count(None) > 50
-    assert expected.count(HEADER) < len(expected) // 3
-    assert len(expected) - expected.count(None) - expected.count(HEADER) > 5
+    assert expected.count(FLOAT) < 5
+    assert len(expected) - expected.count(None) - expected.count(FLOAT) > 5
 
 
 def outcome(path):
-    """The digest of a file, None if it is refused, HEADER if for a field of its header."""
+    """The digest of a file, None if it is refused, FLOAT if only for how a number is written."""
     try:
         with np.errstate(all="ignore"):  # numbers that no encoder writes may overflow
             return digest(gs.decompress(path))
     except GscompressError as error:
-        return HEADER if ": header, '" in str(error) else None
+        return FLOAT if re.search(r"the float \S+\.0, expected integer", str(error)) else None
 
 
 def test_an_unknown_codec_is_named(node, tmp_path):

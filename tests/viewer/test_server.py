@@ -5,14 +5,18 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.lib.recfunctions import append_fields, drop_fields
+from plyfile import PlyData, PlyElement
 
 import gscompress as gs
 from gscompress.errors import InputError, UsageError
 from gscompress.viewer import ViewServer, export_viewer
-from gscompress.viewer.scenes import SITE, site_files
+from gscompress.viewer.scenes import SITE, ShownFile, manifest, site_files
 from tests.checks import make_scene
 
 
@@ -172,3 +176,50 @@ def test_the_site_asks_for_nothing_elsewhere():
     for name, path in site_files().items():
         if not name.startswith("vendor/"):
             assert "://" not in path.read_text(), name
+
+
+def test_plys_of_other_programs_are_handed_on_as_the_trainers(tmp_path):
+    """Packed in chunks, as text, of the other byte order, with a filter that is to be applied."""
+    scene = make_scene(30, 1)
+    gs.save(scene, tmp_path / "plain.ply")
+    gs.save(scene, tmp_path / "packed.compressed.ply")
+    vertex = PlyData.read(tmp_path / "plain.ply")["vertex"]
+    for name, data, kwargs in [
+        ("text", vertex.data, {"text": True}),
+        ("big", vertex.data, {"byte_order": ">"}),
+        (
+            "filter",
+            append_fields(vertex.data, "filter_3D", np.full(30, 0.1, "<f4"), usemask=False),
+            {},
+        ),
+        ("flat", drop_fields(vertex.data, "scale_2", usemask=False), {}),
+        ("double", vertex.data.astype([(n, "<f8") for n in vertex.data.dtype.names]), {}),
+    ]:
+        PlyData([PlyElement.describe(data, "vertex")], **kwargs).write(tmp_path / f"{name}.ply")
+    plain = tmp_path / "plain.ply"
+    (postshot := tmp_path / "postshot.ply").write_bytes(
+        plain.read_bytes().replace(b"element vertex", b"comment antialiased 1\nelement vertex")
+    )
+    assert [shown.native for shown in ShownFile.check([plain])] == [True]
+    assert [shown.native for shown in ShownFile.check([tmp_path / "flat.ply"])] == [True]
+    others = ["packed.compressed", "text", "big", "filter", "double", postshot.stem]
+    for name in others:
+        given = tmp_path / f"{name}.ply"
+        (shown,) = ShownFile.check([given])
+        assert not shown.native, name
+        assert shown.url_name == f"{name.removesuffix('.compressed')}.ply"
+        written = shown.write_to(tmp_path / "out" / name)
+        assert [file.native for file in ShownFile.check([written])] == [True], name
+        ours, expected = gs.load(written), gs.load(given)
+        assert ours.mode == expected.mode
+        for field in ("means", "quats", "log_scales", "opacity_logits", "sh"):
+            assert (getattr(ours, field) == getattr(expected, field)).all(), (name, field)
+
+
+def test_the_size_of_a_folder_of_textures(tmp_path):
+    gs.save(make_scene(40, 0), tmp_path / "scene.sog")
+    with zipfile.ZipFile(tmp_path / "scene.sog") as archive:
+        archive.extractall(tmp_path / "sog")
+    (shown,) = ShownFile.check([tmp_path / "sog" / "meta.json"])
+    (told,) = manifest([shown], ["x"], [])["files"]
+    assert told["bytes"] == sum(path.stat().st_size for path in (tmp_path / "sog").iterdir())

@@ -2,7 +2,8 @@
 
 The scene is coded as the preset codes it, first without stages, then after the first, after the
 first two, and so on; each time decoded and measured at held-out cameras, against the input's
-renders and, with --images, against photos. What a stage has learned is kept, not learned again.
+renders and, with --images, against photos. What a stage has learned is kept, not learned again;
+with --resume DIR also from one run to the next (seconds are then of what was left to do).
 --codec NAME codes all rows as another preset does.
 
     tools/bench.py stages scenes/demo.ply --preset small --cameras scenes/cameras.json
@@ -151,7 +152,7 @@ def main(arguments: list[str]) -> int:
     if options.codec:
         config = replace(load_config(options.codec), stages=config.stages)
     rows = []
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as temporary:
         bench = Bench(
             options.scene,
             load(options.scene),
@@ -159,7 +160,7 @@ def main(arguments: list[str]) -> int:
             test[:: options.every],
             options.images,
             options.device,
-            Path(folder),
+            options.resume or Path(temporary),
         )
         first = len(config.stages) if options.last else 0
         for count in range(first, len(config.stages) + 1):
@@ -185,6 +186,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--every", type=int, default=1, help="only every n-th held-out view")
     parser.add_argument("--last", action="store_true", help="only after all stages")
+    parser.add_argument(
+        "--resume", type=Path, metavar="DIR", help="keep fine-tuning's state in DIR"
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--json", type=Path)
     return parser.parse_args(arguments)

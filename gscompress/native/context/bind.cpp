@@ -9,6 +9,7 @@
 
 #include "../arrays.h"
 #include "plane_model.h"
+#include "plane_streams.h"
 #include "planes.h"
 
 namespace nb = nanobind;
@@ -53,6 +54,14 @@ PlaneSide read_side(const Plane& references, const Labels& nearness, const Label
   return {n, references.data(), nearness.data(), classes.data(), std::move(levels)};
 }
 
+std::vector<Bytes> bytes_of(const std::vector<nb::bytes>& parts) {
+  std::vector<Bytes> data;
+  for (const nb::bytes& part : parts) {
+    data.push_back({static_cast<const uint8_t*>(part.data()), part.size()});
+  }
+  return data;
+}
+
 template <class Integer>
 nb::list encode(Planes<Integer> planes, Specs specs, Plane references, Labels nearness,
                 Labels classes, std::vector<size_t> levels) {
@@ -78,16 +87,32 @@ auto decode(std::vector<nb::bytes> parts, Specs specs, Plane references, Labels 
   const auto side = read_side(references, nearness, classes, std::move(levels));
   const auto spec = read_specs(specs);
   if (parts.size() != side.levels.size()) throw std::invalid_argument("not a part for each level");
-  std::vector<Bytes> data;
-  for (const nb::bytes& part : parts) {
-    data.push_back({static_cast<const uint8_t*>(part.data()), part.size()});
-  }
+  const auto data = bytes_of(parts);
   auto planes = new_array<int32_t>({spec.size(), side.count});
   {
     nb::gil_scoped_release release;
     decode_planes(side, spec, data, planes.data());
   }
   return planes;
+}
+
+// Rows that hold zeros, each of [count] with any stride.
+using Row = nb::ndarray<int32_t, nb::ndim<1>, nb::device::cpu>;
+
+void decode_streams(std::vector<nb::bytes> parts, Specs specs, Plane references, Labels nearness,
+                    Labels classes, std::vector<size_t> levels, std::vector<Row> rows) {
+  const auto side = read_side(references, nearness, classes, std::move(levels));
+  const auto spec = read_specs(specs);
+  if (parts.size() != side.levels.size()) throw std::invalid_argument("not a part for each level");
+  if (rows.size() != spec.size()) throw std::invalid_argument("not a row for each plane");
+  std::vector<PlaneRow<int32_t>> out;
+  for (const Row& row : rows) {
+    if (row.shape(0) != side.count) throw std::invalid_argument("a row is not [count]");
+    out.push_back({row.data(), row.stride(0)});
+  }
+  const auto data = bytes_of(parts);
+  nb::gil_scoped_release release;
+  decode_plane_streams(side, spec, data, out);
 }
 
 // Keeps the arrays alive that a PlaneModel looks at.
@@ -97,12 +122,13 @@ class BoundPlaneModel {
       : references_(references),
         nearness_(nearness),
         classes_(classes),
-        model_(read_side(references, nearness, classes, {references.shape(0)}), read_specs(specs)) {
-  }
+        side_(read_side(references, nearness, classes, {references.shape(0)})),
+        specs_(read_specs(specs)),
+        model_(side_, specs_, 0, side_.count) {}
 
   auto contexts() {
     require_plane();
-    auto out = new_array<uint16_t>({model_.used(model_.count())});
+    auto out = new_array<uint16_t>({model_.used(side_.count)});
     {
       nb::gil_scoped_release release;
       model_.contexts(out.data());
@@ -112,14 +138,14 @@ class BoundPlaneModel {
 
   size_t used(size_t count) const {
     require_plane();
-    if (count > model_.count()) throw std::out_of_range("more values than there are");
+    if (count > side_.count) throw std::out_of_range("more values than there are");
     return model_.used(count);
   }
 
   auto residuals(Plane values) {
     require_plane();
-    if (values.shape(0) != model_.count()) throw std::invalid_argument("values is not [count]");
-    auto out = new_array<int32_t>({model_.used(model_.count())});
+    if (values.shape(0) != side_.count) throw std::invalid_argument("values is not [count]");
+    auto out = new_array<int32_t>({model_.used(side_.count)});
     {
       nb::gil_scoped_release release;
       model_.residuals(values.data(), out.data());
@@ -131,12 +157,12 @@ class BoundPlaneModel {
   // `residuals` as many as contexts() gave; `out` [count] holds zeros.
   void values(Plane residuals, PlaneOut out) {
     require_plane();
-    if (model_.used(model_.count()) != residuals.shape(0) || out.shape(0) != model_.count()) {
+    if (model_.used(side_.count) != residuals.shape(0) || out.shape(0) != side_.count) {
       throw std::invalid_argument("not as many residuals as are coded, or out is not [count]");
     }
     {
       nb::gil_scoped_release release;
-      model_.values(residuals.data(), out.data());
+      model_.values(residuals.data(), {out.data()});
     }
     ++next_;
   }
@@ -148,6 +174,8 @@ class BoundPlaneModel {
 
   Plane references_;
   Labels nearness_, classes_;
+  PlaneSide side_;
+  std::vector<PlaneSpec> specs_;
   PlaneModel model_;
   size_t next_ = 0;
 };
@@ -169,6 +197,9 @@ void bind_context(nb::module_& m) {
         nb::arg("references"), nb::arg("nearness"), nb::arg("classes"), nb::arg("levels"));
   m.def("decode_planes", &decode, nb::arg("parts"), nb::arg("specs"), nb::arg("references"),
         nb::arg("nearness"), nb::arg("classes"), nb::arg("levels"));
+  m.def("decode_plane_streams", &decode_streams, nb::arg("parts"), nb::arg("specs"),
+        nb::arg("references"), nb::arg("nearness"), nb::arg("classes"), nb::arg("levels"),
+        nb::arg("rows").noconvert());
 }
 
 }  // namespace gscompress

@@ -32,13 +32,16 @@ struct Parts {
 
 }  // namespace
 
-PlaneModel::PlaneModel(const PlaneSide& side, std::vector<PlaneSpec> specs)
+PlaneModel::PlaneModel(const PlaneSide& side, const std::vector<PlaneSpec>& specs, size_t begin,
+                       size_t end)
     : side_(side),
-      specs_(std::move(specs)),
-      open_(specs_.size()),
-      hints_(specs_.size()),
-      disagreement_(side.count, 0),
-      energy_(side.count, 0) {}
+      specs_(specs),
+      begin_(begin),
+      count_(end - begin),
+      open_(specs.size()),
+      hints_(specs.size()),
+      disagreement_(count_, 0),
+      energy_(count_, 0) {}
 
 const std::vector<uint32_t>* PlaneModel::open(int32_t gate) const {
   return gate >= 0 ? &open_[static_cast<size_t>(gate)] : nullptr;
@@ -50,11 +53,12 @@ void PlaneModel::each(Visit visit) const {
   if (const auto* indices = open(spec().gate)) {
     for (const uint32_t i : *indices) visit(i);
   } else {
-    for (size_t i = 0; i < side_.count; ++i) visit(i);
+    for (size_t i = 0; i < count_; ++i) visit(i);
   }
 }
 
-size_t PlaneModel::used(size_t count) const {
+size_t PlaneModel::used(size_t end) const {
+  const size_t count = end - begin_;
   const auto* indices = open(spec().gate);
   if (!indices) return count;
   return static_cast<size_t>(std::lower_bound(indices->begin(), indices->end(), count) -
@@ -65,7 +69,7 @@ void PlaneModel::contexts(uint16_t* out) const {
   const uint8_t* partner =
       spec().partner >= 0 ? hints_[static_cast<size_t>(spec().partner)].data() : nullptr;
   static const Parts parts;
-  const uint8_t* hints = partner ? partner : side_.nearness;
+  const uint8_t* hints = partner ? partner : side_.nearness + begin_;
   const uint16_t *off = disagreement_.data(), *loud = energy_.data();
   each([=, &out](size_t i) {
     *out++ = static_cast<uint16_t>(parts.off[off[i] >> 2] + parts.loud[loud[i] >> 2] + hints[i]);
@@ -73,14 +77,15 @@ void PlaneModel::contexts(uint16_t* out) const {
 }
 
 // Calls `code(predicted, i)` for each value of the next plane, which it gives, and learns from it.
-template <class Code>
-void PlaneModel::advance(const int32_t* values, Code code) {
-  const int32_t* references = side_.references;
+template <class Values, class Code>
+void PlaneModel::advance(Values values, Code code) {
+  const int32_t* references = side_.references + begin_;
   uint16_t *off = disagreement_.data(), *loud = energy_.data();
   const int32_t trust = spec().trust;
+  const size_t first = begin_ == 0 ? 1 : 0;  // the very first refers to nobody
   each([=](size_t i) mutable {
-    const int32_t near = i > 0 ? values[references[i]] : 0;
-    const bool trusted = i > 0 && (off[i] >> 2) <= trust;
+    const int32_t near = i >= first ? values[static_cast<size_t>(references[i])] : 0;
+    const bool trusted = i >= first && (off[i] >> 2) <= trust;
     const int32_t value = code(trusted ? near : 0, i);
     off[i] = fade(off[i], distance(value, near));
     loud[i] = fade(loud[i], magnitude_of(value));
@@ -90,22 +95,24 @@ void PlaneModel::advance(const int32_t* values, Code code) {
 void PlaneModel::residuals(const int32_t* values, int32_t* out) {
   std::vector<uint8_t> all = new_hints();
   uint8_t* hints = all.empty() ? nullptr : all.data();
+  const int32_t* own = values + begin_;
   advance(values, [=](int32_t predicted, size_t i) mutable {
-    const int32_t residual = wrapped_difference(values[i], predicted);
+    const int32_t residual = wrapped_difference(own[i], predicted);
     if (hints) hints[i] = hint_of(residual);
     *out++ = residual;
-    return values[i];
+    return own[i];
   });
   finish(values, std::move(all));
 }
 
-void PlaneModel::values(const int32_t* residuals, int32_t* out) {
+void PlaneModel::values(const int32_t* residuals, PlaneRow<int32_t> out) {
   std::vector<uint8_t> all = new_hints();
   uint8_t* hints = all.empty() ? nullptr : all.data();
+  const PlaneRow<int32_t> own{&out[begin_], out.stride};
   advance(out, [=](int32_t predicted, size_t i) mutable {
     const int32_t residual = *residuals++;
     if (hints) hints[i] = hint_of(residual);
-    return out[i] = wrapped_sum(predicted, residual);
+    return own[i] = wrapped_sum(predicted, residual);
   });
   finish(out, std::move(all));
 }
@@ -118,14 +125,15 @@ bool PlaneModel::wanted(int32_t PlaneSpec::* field, size_t plane) const {
 }
 
 std::vector<uint8_t> PlaneModel::new_hints() const {
-  return std::vector<uint8_t>(wanted(&PlaneSpec::partner, next_) ? side_.count : 0, 0);
+  return std::vector<uint8_t>(wanted(&PlaneSpec::partner, next_) ? count_ : 0, 0);
 }
 
-void PlaneModel::finish(const int32_t* values, std::vector<uint8_t> hints) {
+template <class Values>
+void PlaneModel::finish(Values values, std::vector<uint8_t> hints) {
   hints_[next_] = std::move(hints);
   if (wanted(&PlaneSpec::gate, next_)) {
-    for (size_t i = 0; i < side_.count; ++i) {
-      if (values[i] != 0) open_[next_].push_back(static_cast<uint32_t>(i));
+    for (size_t i = 0; i < count_; ++i) {
+      if (values[begin_ + i] != 0) open_[next_].push_back(static_cast<uint32_t>(i));
     }
   }
   if (spec().partner >= 0) {

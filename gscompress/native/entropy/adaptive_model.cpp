@@ -155,13 +155,17 @@ Choice best_window(Head head, const Input& input) {
 
 class Decoder {
  public:
-  Decoder(const Head& head, std::span<const std::uint16_t> contexts)
-      : head_(head),
-        contexts_(contexts),
-        learner_(head.used, head.slope, head.window),
-        codings_(std::make_unique_for_overwrite<Coding[]>(head.shape.tables)) {
-    for (std::size_t k = 0; k < head.shape.tables; ++k) codings_[k].counts = {};
+  explicit Decoder(Head head)
+      : head_(std::move(head)),
+        learner_(head_.used, head_.slope, head_.window),
+        codings_(std::make_unique_for_overwrite<Coding[]>(head_.shape.tables)) {
+    for (std::size_t k = 0; k < head_.shape.tables; ++k) codings_[k].counts = {};
   }
+
+  const Head& head() const { return head_; }
+
+  // Of the values that come next.
+  void set_contexts(std::span<const std::uint16_t> contexts) { contexts_ = contexts; }
 
   const DecodeTable& table(std::size_t i) {
     Coding& coding = coding_of(i);
@@ -189,10 +193,29 @@ class Decoder {
                         head_.shape.scheme.direct());
   }
 
-  const Head& head_;
+  Head head_;
   std::span<const std::uint16_t> contexts_;
   Learner learner_;
   std::unique_ptr<Coding[]> codings_;
+};
+
+template <class Lanes>
+class AdaptiveReader : public ValueReader {
+ public:
+  AdaptiveReader(Head head, const Lanes& lanes) : decoder_(std::move(head)), lanes_(lanes) {}
+
+  void read(std::span<const std::uint16_t> contexts, std::span<std::int32_t> out) override {
+    const StreamShape& shape = decoder_.head().shape;
+    check_contexts(contexts, shape.table_of.size());
+    decoder_.set_contexts(contexts);
+    lanes_.read(decoder_, shape.scheme, out);
+  }
+
+  void finish() override { lanes_.finish(); }
+
+ private:
+  Decoder decoder_;
+  Lanes lanes_;
 };
 
 }  // namespace
@@ -223,15 +246,15 @@ int encode_adaptive(Bytes& out, const Input& input, const Tokens& tokens, std::s
                      input.values);
 }
 
-void decode_adaptive(ByteReader& in, int lanes, std::span<const std::uint16_t> contexts,
-                     std::span<std::int32_t> out) {
+std::unique_ptr<ValueReader> open_adaptive(ByteReader in, int lanes) {
   const std::uint32_t head_size = in.varint();
   RangeDecoder coder(in.take(head_size));
   Head head;
   code_head(coder, head);
   coder.finish();
-  check_contexts(contexts, head.shape.table_of.size());
-  decode_with(in, lanes, Decoder(head, contexts), head.shape.scheme, out);
+  return with_lanes(in, lanes, [&](auto reader) -> std::unique_ptr<ValueReader> {
+    return std::make_unique<AdaptiveReader<decltype(reader)>>(std::move(head), reader);
+  });
 }
 
 }  // namespace gscompress::entropy

@@ -108,19 +108,21 @@ struct ValueModels {
 template <class Bit>
 class ContextModels {
  public:
-  ContextModels(std::size_t contexts, std::span<const std::uint16_t> context_of)
-      : models_(contexts), context_of_(context_of) {}
+  explicit ContextModels(std::size_t contexts) : models_(contexts) {}
 
-  ValueModels<Bit>& at(std::size_t i) {
-    auto& models = models_[context_of_.empty() ? 0 : context_of_[i]];
+  ValueModels<Bit>& at(std::size_t context) {
+    auto& models = models_[context];
     if (!models) models = std::make_unique<ValueModels<Bit>>();
     return *models;
   }
 
  private:
   std::vector<std::unique_ptr<ValueModels<Bit>>> models_;
-  std::span<const std::uint16_t> context_of_;
 };
+
+std::size_t context_of(std::span<const std::uint16_t> contexts, std::size_t i) {
+  return contexts.empty() ? 0 : contexts[i];
+}
 
 // Calls `run` with the bit model of the rates' number.
 template <class Run>
@@ -154,9 +156,10 @@ Bytes encode_at_rates(const Input& input, Head head) {
   RangeEncoder coder;
   code_head(coder, head);
   with_rates(head.rates, [&](auto bit) {
-    ContextModels<decltype(bit)> models(head.contexts, input.contexts);
+    ContextModels<decltype(bit)> models(head.contexts);
     for (std::size_t i = 0; i < input.values.size(); ++i) {
-      models.at(i).code(coder, static_cast<std::uint32_t>(input.values[i]) - head.scheme.bias);
+      auto& model = models.at(context_of(input.contexts, i));
+      model.code(coder, static_cast<std::uint32_t>(input.values[i]) - head.scheme.bias);
     }
   });
   coder.raw(kCheckBits, kCheck);
@@ -181,6 +184,33 @@ std::uint32_t best_rates(const Input& input, Head head) {
   return best;
 }
 
+template <class Bit>
+class BinaryReader : public ValueReader {
+ public:
+  BinaryReader(const Head& head, const RangeDecoder& coder)
+      : head_(head), models_(head.contexts), coder_(coder) {}
+
+  void read(std::span<const std::uint16_t> contexts, std::span<std::int32_t> out) override {
+    constexpr std::size_t kCheckEvery = 4096;
+    check_contexts(contexts, head_.contexts);
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      auto& model = models_.at(context_of(contexts, i));
+      out[i] = static_cast<std::int32_t>(model.code(coder_, 0) + head_.scheme.bias);
+      if (i % kCheckEvery == 0) coder_.check_overrun();
+    }
+  }
+
+  void finish() override {
+    if (coder_.raw(kCheckBits) != kCheck) throw CorruptStream("the final check fails");
+    coder_.finish();
+  }
+
+ private:
+  Head head_;
+  ContextModels<Bit> models_;
+  RangeDecoder coder_;
+};
+
 }  // namespace
 
 void encode_binary(Bytes& out, const Input& input) {
@@ -194,22 +224,13 @@ void encode_binary(Bytes& out, const Input& input) {
   out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
-void decode_binary(ByteReader& in, std::span<const std::uint16_t> contexts,
-                   std::span<std::int32_t> out) {
-  constexpr std::size_t kCheckEvery = 4096;
+std::unique_ptr<ValueReader> open_binary(ByteReader in) {
   RangeDecoder coder(in.rest());
   Head head;
   code_head(coder, head);
-  check_contexts(contexts, head.contexts);
-  with_rates(head.rates, [&](auto bit) {
-    ContextModels<decltype(bit)> models(head.contexts, contexts);
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      out[i] = static_cast<std::int32_t>(models.at(i).code(coder, 0) + head.scheme.bias);
-      if (i % kCheckEvery == 0) coder.check_overrun();
-    }
+  return with_rates(head.rates, [&](auto bit) -> std::unique_ptr<ValueReader> {
+    return std::make_unique<BinaryReader<decltype(bit)>>(head, coder);
   });
-  if (coder.raw(kCheckBits) != kCheck) throw CorruptStream("the final check fails");
-  coder.finish();
 }
 
 }  // namespace gscompress::entropy

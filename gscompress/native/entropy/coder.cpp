@@ -76,6 +76,20 @@ bool few_decisions(std::span<const std::int32_t> values) {
   return sum <= kFewDecisions * values.size();
 }
 
+class ConstantReader : public ValueReader {
+ public:
+  explicit ConstantReader(std::int32_t value) : value_(value) {}
+
+  void read(std::span<const std::uint16_t> /*contexts*/, std::span<std::int32_t> out) override {
+    std::fill(out.begin(), out.end(), value_);
+  }
+
+  void finish() override {}
+
+ private:
+  std::int32_t value_;
+};
+
 }  // namespace
 
 Bytes encode(const Input& input, Model model) {
@@ -107,31 +121,32 @@ std::size_t stored_count(std::span<const std::uint8_t> data) {
   return in.varint();
 }
 
-void decode(std::span<const std::uint8_t> data, std::span<const std::uint16_t> contexts,
-            std::span<std::int32_t> out) {
+std::unique_ptr<ValueReader> open_stream(std::span<const std::uint8_t> data) {
   ByteReader in(data);
   const std::uint8_t head = in.byte();
   const auto model = static_cast<Model>(head & kModelMask);
   const int lanes = (head & kFourLanes) != 0 ? 4 : 1;
   if (head > (kModelMask | kFourLanes)) throw CorruptStream("the model is unknown");
-  if (in.varint() != out.size()) throw CorruptStream("the number of values differs");
+  const std::uint32_t count = in.varint();
   if (model == Model::kConstant) {
     if (lanes != 1) throw CorruptStream("the model is unknown");
-    if (!out.empty()) {
-      std::fill(out.begin(), out.end(), static_cast<std::int32_t>(unfold(in.varint())));
-    }
+    const auto value = static_cast<std::int32_t>(count > 0 ? unfold(in.varint()) : 0);
     if (!in.rest().empty()) throw CorruptStream("bytes are left over");
-  } else if (out.empty()) {
-    throw CorruptStream("an empty stream has a model");
-  } else if (model == Model::kStatic) {
-    decode_static(in, lanes, contexts, out);
-  } else if (model == Model::kAdaptive) {
-    decode_adaptive(in, lanes, contexts, out);
-  } else if (model == Model::kBinary && lanes == 1) {
-    decode_binary(in, contexts, out);
-  } else {
-    throw CorruptStream("the model is unknown");
+    return std::make_unique<ConstantReader>(value);
   }
+  if (count == 0) throw CorruptStream("an empty stream has a model");
+  if (model == Model::kStatic) return open_static(in, lanes);
+  if (model == Model::kAdaptive) return open_adaptive(in, lanes);
+  if (model == Model::kBinary && lanes == 1) return open_binary(in);
+  throw CorruptStream("the model is unknown");
+}
+
+void decode(std::span<const std::uint8_t> data, std::span<const std::uint16_t> contexts,
+            std::span<std::int32_t> out) {
+  if (stored_count(data) != out.size()) throw CorruptStream("the number of values differs");
+  const auto reader = open_stream(data);
+  if (!out.empty()) reader->read(contexts, out);
+  reader->finish();
 }
 
 }  // namespace gscompress::entropy

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -36,6 +37,22 @@ Bytes encode(const Input& input, Model model);
 // The number of values that the stream says it holds.
 std::size_t stored_count(std::span<const std::uint8_t> data);
 
+// A stream that is read piece by piece; it throws CorruptStream where the bytes are not what an
+// encoder would have written.
+class ValueReader {
+ public:
+  virtual ~ValueReader() = default;
+
+  // The next out.size() values. `contexts` is empty or has one entry for each.
+  virtual void read(std::span<const std::uint16_t> contexts, std::span<std::int32_t> out) = 0;
+
+  // To be called when all values have been read.
+  virtual void finish() = 0;
+};
+
+// A reader of the stored_count(data) values of a stream; `data` must outlive it.
+std::unique_ptr<ValueReader> open_stream(std::span<const std::uint8_t> data);
+
 // Fills `out`; throws CorruptStream unless the stream is one of out.size() values in these
 // contexts.
 void decode(std::span<const std::uint8_t> data, std::span<const std::uint16_t> contexts,
@@ -52,11 +69,8 @@ struct Tokens {
 int encode_static(Bytes& out, const Input& input, const Tokens& tokens);
 int encode_adaptive(Bytes& out, const Input& input, const Tokens& tokens, std::size_t limit);
 void encode_binary(Bytes& out, const Input& input);
-void decode_static(ByteReader& in, int lanes, std::span<const std::uint16_t> contexts,
-                   std::span<std::int32_t> out);
-void decode_adaptive(ByteReader& in, int lanes, std::span<const std::uint16_t> contexts,
-                     std::span<std::int32_t> out);
-void decode_binary(ByteReader& in, std::span<const std::uint16_t> contexts,
-                   std::span<std::int32_t> out);
+std::unique_ptr<ValueReader> open_static(ByteReader in, int lanes);
+std::unique_ptr<ValueReader> open_adaptive(ByteReader in, int lanes);
+std::unique_ptr<ValueReader> open_binary(ByteReader in);
 
 }  // namespace gscompress::entropy

@@ -25,17 +25,13 @@ int encode_with(Bytes& out, const Model& model, const TokenScheme& scheme,
   return 4;
 }
 
-template <class Model>
-void decode_with(ByteReader& in, int lanes, Model&& model, const TokenScheme& scheme,
-                 std::span<std::int32_t> out) {
-  if (lanes == 1) {
-    decode_values<1>(in, model, scheme, out);
-  } else {
-    decode_values<4>(in, model, scheme, out);
-  }
+// Calls `make` with a LaneReader of so many lanes.
+template <class Make>
+auto with_lanes(ByteReader& in, int lanes, Make make) {
+  return lanes == 1 ? make(LaneReader<1>(in)) : make(LaneReader<4>(in));
 }
 
-// The contexts given are among the encoded ones.
+// The contexts given are among the encoded ones. None: all are 0.
 inline void check_contexts(std::span<const std::uint16_t> contexts, std::size_t encoded) {
   if (contexts.empty()) {
     if (encoded > 1) throw CorruptStream("contexts are missing");

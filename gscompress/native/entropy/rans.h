@@ -54,8 +54,9 @@ std::uint32_t read_raw(std::uint32_t& x, WordReader& words, int bits) {
 }
 
 // One value. Model: `const DecodeTable& table(i)`, and `learn(i, line)` after each token.
+// Inlined, so that the states of all lanes stay in registers.
 template <bool Checked, class Model>
-std::int32_t decode_one(std::uint32_t& x, WordReader& words, Model& model, std::size_t i,
+[[gnu::always_inline]] inline std::int32_t decode_one(std::uint32_t& x, WordReader& words, Model& model, std::size_t i,
                         const TokenScheme& scheme) {
   const DecodeTable& table = model.table(i);
   const std::uint32_t slot = x & (kProbScale - 1);
@@ -77,39 +78,65 @@ std::int32_t decode_one(std::uint32_t& x, WordReader& words, Model& model, std::
   return scheme.value(code);
 }
 
-template <int Lanes, class Model>
-void decode_values(ByteReader& in, Model& model, const TokenScheme& scheme,
-                   std::span<std::int32_t> out) {
-  std::array<std::uint32_t, Lanes> x;
-  for (auto& state : x) {
-    if constexpr (Lanes == 1) {
-      const std::uint32_t above = in.varint();
-      if (above > 0xffffffffu - kStateFloor) throw CorruptStream("a state is out of range");
-      state = above + kStateFloor;
-    } else {
-      const auto b = in.take(4);
-      state = b[0] | b[1] << 8 | b[2] << 16 | static_cast<std::uint32_t>(b[3]) << 24;
-      if (state < kStateFloor) throw CorruptStream("a state is out of range");
+// The states of a stream, from which values are read piece by piece.
+template <int Lanes>
+class LaneReader {
+ public:
+  explicit LaneReader(ByteReader& in) {
+    for (auto& state : states_) {
+      if constexpr (Lanes == 1) {
+        const std::uint32_t above = in.varint();
+        if (above > 0xffffffffu - kStateFloor) throw CorruptStream("a state is out of range");
+        state = above + kStateFloor;
+      } else {
+        const auto b = in.take(4);
+        state = b[0] | b[1] << 8 | b[2] << 16 | static_cast<std::uint32_t>(b[3]) << 24;
+        if (state < kStateFloor) throw CorruptStream("a state is out of range");
+      }
     }
+    const auto payload = in.rest();
+    words_ = {payload.data(), payload.data() + payload.size()};
   }
-  const auto payload = in.rest();
-  WordReader words{payload.data(), payload.data() + payload.size()};
-  // A value takes three words at most; while there are enough for a round, none is checked.
-  constexpr std::ptrdiff_t kRound = std::ptrdiff_t{2} * 3 * Lanes;
-  std::size_t i = 0;
-  for (; i + Lanes <= out.size() && words.end - words.next >= kRound; i += Lanes) {
-    for (int lane = 0; lane < Lanes; ++lane) {
-      out[i + lane] = decode_one<false>(x[lane], words, model, i + lane, scheme);
+
+  // The next values; the model counts them from 0.
+  template <class Model>
+  void read(Model& model, const TokenScheme& scheme, std::span<std::int32_t> out) {
+    // A value takes three words at most; while there are enough for a round, none is checked.
+    constexpr std::ptrdiff_t kRound = std::ptrdiff_t{2} * 3 * Lanes;
+    std::size_t i = 0;
+    for (; i < out.size() && next_ % Lanes != 0; ++i) read_checked(model, scheme, i, out);
+    auto x = states_;  // copies that the compiler may keep in registers
+    WordReader words = words_;
+    const std::size_t before = i;
+    for (; i + Lanes <= out.size() && words.end - words.next >= kRound; i += Lanes) {
+      for (int lane = 0; lane < Lanes; ++lane) {
+        out[i + lane] = decode_one<false>(x[lane], words, model, i + lane, scheme);
+      }
     }
+    states_ = x;
+    words_ = words;
+    next_ += i - before;
+    for (; i < out.size(); ++i) read_checked(model, scheme, i, out);
   }
-  for (; i < out.size(); ++i) {
-    out[i] = decode_one<true>(x[i % Lanes], words, model, i, scheme);
+
+  void finish() const {
+    for (const std::uint32_t state : states_) {
+      if (state != kStateFloor) throw CorruptStream("the final state is wrong");
+    }
+    if (words_.next != words_.end) throw CorruptStream("bytes are left over");
   }
-  for (const std::uint32_t state : x) {
-    if (state != kStateFloor) throw CorruptStream("the final state is wrong");
+
+ private:
+  template <class Model>
+  void read_checked(Model& model, const TokenScheme& scheme, std::size_t i,
+                    std::span<std::int32_t> out) {
+    out[i] = decode_one<true>(states_[next_++ % Lanes], words_, model, i, scheme);
   }
-  if (words.next != words.end) throw CorruptStream("bytes are left over");
-}
+
+  std::array<std::uint32_t, Lanes> states_;
+  WordReader words_{nullptr, nullptr};
+  std::size_t next_ = 0;  // values read so far
+};
 
 // --- encoding
 // -------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // Static model: one table per group of contexts, stored before the symbols.
 // Stream: varint size of the head, head (static_tables.cpp), states, words (rans.h).
 #include <array>
+#include <memory>
 #include <vector>
 
 #include "coder.h"
@@ -60,6 +61,37 @@ std::vector<const Table*> by_context(const std::vector<std::uint8_t>& table_of,
   return pointers;
 }
 
+template <class Lanes>
+class StaticReader : public ValueReader {
+ public:
+  StaticReader(const StaticTables& head, const Lanes& lanes)
+      : scheme_(head.scheme), tables_(head.freqs.size()), lanes_(lanes) {
+    for (std::size_t k = 0; k < tables_.size(); ++k) {
+      build_used(tables_[k], head.freqs[k], scheme_.direct());
+    }
+    table_of_ = by_context(head.table_of, tables_);
+  }
+
+  void read(std::span<const std::uint16_t> contexts, std::span<std::int32_t> out) override {
+    check_contexts(contexts, table_of_.size());
+    if (tables_.size() == 1) {
+      const OneDecoder model{&tables_[0]};
+      lanes_.read(model, scheme_, out);
+    } else {
+      const ContextDecoder model{contexts.data(), table_of_.data()};
+      lanes_.read(model, scheme_, out);
+    }
+  }
+
+  void finish() override { lanes_.finish(); }
+
+ private:
+  TokenScheme scheme_;
+  std::vector<DecodeTable> tables_;
+  std::vector<const DecodeTable*> table_of_;
+  Lanes lanes_;
+};
+
 }  // namespace
 
 int encode_static(Bytes& out, const Input& input, const Tokens& tokens) {
@@ -73,21 +105,12 @@ int encode_static(Bytes& out, const Input& input, const Tokens& tokens) {
                      input.values);
 }
 
-void decode_static(ByteReader& in, int lanes, std::span<const std::uint16_t> contexts,
-                   std::span<std::int32_t> out) {
+std::unique_ptr<ValueReader> open_static(ByteReader in, int lanes) {
   const std::uint32_t head_size = in.varint();
   const StaticTables head = read_tables(in.take(head_size));
-  check_contexts(contexts, head.table_of.size());
-  std::vector<DecodeTable> tables(head.freqs.size());
-  for (std::size_t k = 0; k < tables.size(); ++k) {
-    build_used(tables[k], head.freqs[k], head.scheme.direct());
-  }
-  if (tables.size() == 1) {
-    decode_with(in, lanes, OneDecoder{&tables[0]}, head.scheme, out);
-    return;
-  }
-  const auto table_of = by_context(head.table_of, tables);
-  decode_with(in, lanes, ContextDecoder{contexts.data(), table_of.data()}, head.scheme, out);
+  return with_lanes(in, lanes, [&](auto reader) -> std::unique_ptr<ValueReader> {
+    return std::make_unique<StaticReader<decltype(reader)>>(head, reader);
+  });
 }
 
 }  // namespace gscompress::entropy

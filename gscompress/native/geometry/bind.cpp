@@ -1,14 +1,18 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <stdexcept>
 #include <vector>
 
 #include "../arrays.h"
+#include "../rasterizer/threads.h"
+#include "attributes.h"
 #include "bits.h"
 #include "colour.h"
 #include "morton.h"
@@ -35,12 +39,26 @@ auto encode(Positions positions) {
   return codes;
 }
 
-auto decode(Vector<uint64_t> codes) {
+void require(bool ok, const char* what) {
+  if (!ok) throw std::invalid_argument(what);
+}
+
+void require_threads(int threads) {
+  require(threads >= 1 && threads <= 1024, "threads: expected 1 to 1024");
+}
+
+auto decode(Vector<uint64_t> codes, int threads) {
+  require_threads(threads);
   const size_t n = codes.shape(0);
   auto positions = new_array<uint32_t>({n, 3});
   {
     nb::gil_scoped_release release;
-    for (size_t i = 0; i < n; ++i) morton_decode(codes.data()[i], positions.data() + 3 * i);
+    raster::parallel(threads, [&](int thread) {
+      const raster::Range range(n, thread, threads);
+      for (size_t i = range.begin; i < range.end; ++i) {
+        morton_decode(codes.data()[i], positions.data() + 3 * i);
+      }
+    });
   }
   return positions;
 }
@@ -50,7 +68,7 @@ auto neighbours(Positions positions, std::vector<size_t> levels, size_t window, 
   if (levels.empty() || levels.back() != n || !std::is_sorted(levels.begin(), levels.end())) {
     throw std::invalid_argument("levels do not ascend to the number of positions");
   }
-  if (threads < 1 || threads > 1024) throw std::invalid_argument("threads: expected 1 to 1024");
+  require_threads(threads);
   auto references = new_array<int32_t>({n});
   auto distance = new_array<uint64_t>({n});
   {
@@ -106,13 +124,67 @@ auto unpack(nb::bytes data, Vector<uint8_t> widths) {
   return values;
 }
 
+auto sums(nb::bytes data, Vector<int32_t> lengths) {
+  auto out = new_array<uint64_t>({lengths.shape(0)});
+  bool ok = false;
+  {
+    nb::gil_scoped_release release;
+    ok = unpack_sums(static_cast<const uint8_t*>(data.data()), data.size(), lengths.data(),
+                     lengths.shape(0), out.data());
+  }
+  if (!ok) throw std::invalid_argument("the bytes do not hold differences of these lengths");
+  return out;
+}
+
+using Planes3 = nb::ndarray<const int32_t, nb::shape<3, -1>, nb::c_contig, nb::device::cpu>;
+using Triples = nb::ndarray<const float, nb::shape<-1, 3>, nb::c_contig, nb::device::cpu>;
+using Three = std::array<double, 3>;
+
+auto from_grid(Positions grid, Three centre, double radius, Three lower, double step, double limit,
+               int threads) {
+  require_threads(threads);
+  const size_t n = grid.shape(0);
+  const Frame frame{
+      {centre[0], centre[1], centre[2]}, radius, {lower[0], lower[1], lower[2]}, step, limit};
+  auto means = new_array<float>({n, 3});
+  {
+    nb::gil_scoped_release release;
+    positions_from_grid(grid.data(), n, frame, means.data(), threads);
+  }
+  return means;
+}
+
+template <size_t kWidth, auto kFunction>
+auto from_planes(Planes3 planes, Vector<double> steps, int threads) {
+  require_threads(threads);
+  const size_t n = planes.shape(1);
+  require(steps.shape(0) == n, "steps: expected [count]");
+  auto values = new_array<float>({n, kWidth});
+  {
+    nb::gil_scoped_release release;
+    kFunction(planes.data(), steps.data(), n, values.data(), threads);
+  }
+  return values;
+}
+
+auto guess(Triples means, Vector<float> opacity_logits, Triples log_scales, Three centre,
+           double spread, int threads) {
+  require_threads(threads);
+  const size_t n = means.shape(0);
+  require(opacity_logits.shape(0) == n && log_scales.shape(0) == n,
+          "means, opacity_logits and log_scales differ in length");
+  auto octaves = new_array<double>({n});
+  {
+    nb::gil_scoped_release release;
+    guess_octaves(means.data(), opacity_logits.data(), log_scales.data(), n,
+                  {{centre[0], centre[1], centre[2]}, spread}, octaves.data(), threads);
+  }
+  return octaves;
+}
+
 using Colours = nb::ndarray<const float, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu>;
 using Plane = nb::ndarray<const int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using PlaneOut = nb::ndarray<int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-
-void require(bool ok, const char* what) {
-  if (!ok) throw std::invalid_argument(what);
-}
 
 template <class Integer>
 using LevelsOut = nb::ndarray<Integer, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
@@ -140,10 +212,22 @@ void from_levels(Plane luma, Plane chroma, Vector<double> steps, double chroma_f
   require(steps.shape(0) == n && last <= rgb.shape(1), "steps: expected [count], or too many rows");
   require(luma.shape(1) == n && chroma.shape(1) == n, "planes: expected rows of [count]");
   require(chroma.shape(0) == 2 * luma.shape(0), "chroma: expected twice the rows of luma");
-  require(threads >= 1 && threads <= 1024, "threads: expected 1 to 1024");
+  require_threads(threads);
   nb::gil_scoped_release release;
   dequantize_ycocg(luma.data(), chroma.data(), n, rgb.shape(1), first, last,
                    {steps.data(), chroma_factor, 0.0}, rgb.data(), threads);
+}
+
+void from_levels_in_place(
+    nb::ndarray<float, nb::shape<-1, -1, 3>, nb::c_contig, nb::device::cpu> rgb,
+    Vector<double> first_steps, Vector<double> higher_steps, double chroma_factor, int threads) {
+  const size_t n = rgb.shape(0);
+  require(rgb.shape(1) >= 1, "rgb: expected a term");
+  require(first_steps.shape(0) == n && higher_steps.shape(0) == n, "steps: expected [count]");
+  require_threads(threads);
+  nb::gil_scoped_release release;
+  dequantize_ycocg_in_place(rgb.data(), n, rgb.shape(1), {first_steps.data(), chroma_factor, 0.0},
+                            {higher_steps.data(), chroma_factor, 0.0}, threads);
 }
 
 using Matrix = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
@@ -167,7 +251,7 @@ void search(Colours rgb, Vector<double> first_steps, Vector<double> higher_steps
   require(chroma.shape(0) == 2 * (terms - 1) && chroma.shape(1) == n,
           "chroma: expected [2 (terms - 1), count]");
   require(sizes.has_value() == flags.has_value(), "sizes and flags: expected both or none");
-  require(threads >= 1 && threads <= 1024, "threads: expected 1 to 1024");
+  require_threads(threads);
   ShBits bits{};
   if (sizes) {
     require(sizes->shape(0) == 3 * (terms - 1) && sizes->shape(1) == ShBits::kSizes,
@@ -193,7 +277,7 @@ void bind_to_levels(nb::module_& m) {
 
 void bind_geometry(nb::module_& m) {
   m.def("morton_encode", &encode, nb::arg("positions"));
-  m.def("morton_decode", &decode, nb::arg("codes"));
+  m.def("morton_decode", &decode, nb::arg("codes"), nb::arg("threads") = 1);
   m.def("nearest_before", &neighbours, nb::arg("positions"), nb::arg("levels"), nb::arg("window"),
         nb::arg("threads") = 1);
   m.def("resolve_references", &resolve, nb::arg("residuals"), nb::arg("references"),
@@ -202,6 +286,9 @@ void bind_geometry(nb::module_& m) {
   bind_to_levels<int32_t>(m);
   m.def("dequantize_ycocg", &from_levels, nb::arg("luma"), nb::arg("chroma"), nb::arg("steps"),
         nb::arg("chroma_factor"), nb::arg("first"), nb::arg("rgb").noconvert(), nb::arg("threads"));
+  m.def("dequantize_ycocg_in_place", &from_levels_in_place, nb::arg("rgb").noconvert(),
+        nb::arg("first_steps"), nb::arg("higher_steps"), nb::arg("chroma_factor"),
+        nb::arg("threads"));
   m.def("search_sh", &search, nb::arg("rgb"), nb::arg("first_steps"), nb::arg("higher_steps"),
         nb::arg("chroma_factor"), nb::kw_only(), nb::arg("means"), nb::arg("eyes"),
         nb::arg("codes"), nb::arg("weights"), nb::arg("damping"), nb::arg("bit_price"),
@@ -209,6 +296,15 @@ void bind_geometry(nb::module_& m) {
         nb::arg("luma").noconvert(), nb::arg("chroma").noconvert(), nb::arg("threads"));
   m.def("pack_bits", &pack, nb::arg("values"), nb::arg("widths"));
   m.def("unpack_bits", &unpack, nb::arg("data"), nb::arg("widths"));
+  m.def("unpack_sums", &sums, nb::arg("data"), nb::arg("lengths"));
+  m.def("positions_from_grid", &from_grid, nb::arg("grid"), nb::arg("centre"), nb::arg("radius"),
+        nb::arg("lower"), nb::arg("step"), nb::arg("limit"), nb::arg("threads"));
+  m.def("scale_planes", &from_planes<3, scale_planes>, nb::arg("planes"), nb::arg("steps"),
+        nb::arg("threads"));
+  m.def("quats_from_planes", &from_planes<4, quats_from_planes>, nb::arg("planes"),
+        nb::arg("steps"), nb::arg("threads"));
+  m.def("guess_octaves", &guess, nb::arg("means"), nb::arg("opacity_logits"),
+        nb::arg("log_scales"), nb::arg("centre"), nb::arg("spread"), nb::arg("threads"));
 }
 
 }  // namespace gscompress

@@ -38,4 +38,32 @@ bool unpack_bits(const uint8_t* bytes, size_t size, const uint8_t* widths, size_
   return pending == 0;
 }
 
+bool unpack_sums(const uint8_t* bytes, size_t size, const int32_t* lengths, size_t count,
+                 uint64_t* sums) {
+  uint64_t total = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (lengths[i] < 0 || lengths[i] > 63) return false;
+    total += lengths[i] > 1 ? static_cast<uint64_t>(lengths[i]) - 1 : 0;
+  }
+  if ((total + 7) / 8 != size) return false;
+  unsigned __int128 pending = 0;  // at most 63 + 7 bits
+  unsigned held = 0;
+  size_t next = 0;
+  uint64_t sum = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (lengths[i] > 0) {
+      const auto width = static_cast<unsigned>(lengths[i]) - 1;
+      for (; held < width; held += 8) {
+        pending |= static_cast<unsigned __int128>(bytes[next++]) << held;
+      }
+      const uint64_t leading = uint64_t{1} << width;
+      sum += leading | (static_cast<uint64_t>(pending) & (leading - 1));
+      pending >>= width;
+      held -= width;
+    }
+    sums[i] = sum;
+  }
+  return pending == 0;
+}
+
 }  // namespace gscompress

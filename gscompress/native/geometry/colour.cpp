@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "../rasterizer/threads.h"
@@ -30,17 +31,42 @@ struct Written {
   }
 };
 
+struct Colour {
+  float red, green, blue;
+};
+
+Colour mixed_back(int32_t y, int32_t orange, int32_t green, double step, double wide) {
+  const double co = orange * wide, cg = green * wide;
+  const double middle = y * step - cg / 2;
+  const double blue = middle - co / 2;
+  return {static_cast<float>(blue + co), static_cast<float>(middle + cg), static_cast<float>(blue)};
+}
+
 // Red, green and blue of one term of `n` Gaussians, each a row.
 void mix_back(const int32_t* y, const int32_t* orange, const int32_t* green, const double* steps,
               double chroma_factor, size_t n, float* rows) {
   for (size_t i = 0; i < n; ++i) {
-    const double step = steps[i], wide = step * chroma_factor;
-    const double co = orange[i] * wide, cg = green[i] * wide;
-    const double middle = y[i] * step - cg / 2;
-    const double blue = middle - co / 2;
-    rows[i] = static_cast<float>(blue + co);
-    rows[kBlock + i] = static_cast<float>(middle + cg);
-    rows[2 * kBlock + i] = static_cast<float>(blue);
+    const Colour c = mixed_back(y[i], orange[i], green[i], steps[i], steps[i] * chroma_factor);
+    rows[i] = c.red;
+    rows[kBlock + i] = c.green;
+    rows[2 * kBlock + i] = c.blue;
+  }
+}
+
+int32_t level_at(const float* memory) {
+  int32_t level;
+  std::memcpy(&level, memory, sizeof level);
+  return level;
+}
+
+// Some terms of one Gaussian, in place.
+void mix_back_in_place(float* rgb, size_t terms, double step, double chroma_factor) {
+  const double wide = step * chroma_factor;
+  for (size_t k = 0; k < terms; ++k, rgb += 3) {
+    const Colour c = mixed_back(level_at(rgb), level_at(rgb + 1), level_at(rgb + 2), step, wide);
+    rgb[0] = c.red;
+    rgb[1] = c.green;
+    rgb[2] = c.blue;
   }
 }
 
@@ -94,6 +120,18 @@ void dequantize_ycocg(const int32_t* luma, const int32_t* chroma, size_t count, 
         float* colours = rgb + ((begin + i) * terms + first) * 3;
         for (size_t j = 0; j < width; ++j) colours[j] = rows[j * kBlock + i];
       }
+    }
+  });
+}
+
+void dequantize_ycocg_in_place(float* rgb, size_t count, size_t terms, const ColourSteps& first,
+                               const ColourSteps& higher, int threads) {
+  raster::parallel(threads, [&](int thread) {
+    const raster::Range range(count, thread, threads);
+    for (size_t i = range.begin; i < range.end; ++i) {
+      float* colours = rgb + 3 * terms * i;
+      mix_back_in_place(colours, 1, first.luma[i], first.chroma);
+      mix_back_in_place(colours + 3, terms - 1, higher.luma[i], higher.chroma);
     }
   });
 }

@@ -23,4 +23,9 @@ bool quantize_ycocg(const float* rgb, size_t count, size_t terms, size_t first, 
 void dequantize_ycocg(const int32_t* luma, const int32_t* chroma, size_t count, size_t terms,
                       size_t first, size_t last, const ColourSteps& steps, float* rgb, int threads);
 
+// The same in place: the memory of rgb [count, terms, 3] holds the integers Y, Co and Cg of each
+// term as int32. The first term has the steps `first`, all others `higher`.
+void dequantize_ycocg_in_place(float* rgb, size_t count, size_t terms, const ColourSteps& first,
+                               const ColourSteps& higher, int threads);
+
 }  // namespace gscompress

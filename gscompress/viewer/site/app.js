@@ -1,34 +1,54 @@
 // The page: what is shown, from where, and the keys.
 
 import { Controls } from "./controls.js";
+import { Divider } from "./divider.js";
+import { openDropped } from "./dropping.js";
 import { openInWorker } from "./opening.js";
-import { readInriaCameras } from "./render/camera.js";
 import { Stage } from "./stage.js";
+import { showStatistics } from "./statistics.js";
 
 const $ = (id) => document.getElementById(id);
 const SIDES = 2; // the reference on the left, what is compared with it on the right
 
-const KEYS = [
-  ["[", "previous camera", () => chooseCamera(state.camera - 1)],
-  ["]", "next camera", () => chooseCamera(state.camera + 1)],
-  ["s", "split on or off", () => toggleSplit()],
+const GIVEN_UP = new Error("another file was opened in its place");
+
+const KEYS = [ // the key, what it does, how, other keys for it
+  ["[", "previous camera", () => chooseCamera(state.camera - 1), "PageUp"],
+  ["]", "next camera", () => chooseCamera(state.camera + 1), "PageDown"],
+  ["s", "split on or off", () => divider.toggle()],
   ["x", "exchange the sides", () => exchange()],
-  ["ArrowLeft", "move the split to the left", () => moveSplit(stage.split - 0.02)],
-  ["ArrowRight", "move the split to the right", () => moveSplit(stage.split + 0.02)],
+  ["ArrowLeft", "move the split to the left", () => divider.nudge(-1)],
+  ["ArrowRight", "move the split to the right", () => divider.nudge(1)],
   ["b", "background black, grey or white", () => stage.nextBackground()],
   ["r", "back to the chosen camera", () => chooseCamera(state.camera)],
   ["h", "hide or show all but the scene", () => document.body.classList.toggle("plain")],
   ["f", "full screen", () => toggleFullScreen()],
-  ["?", "these keys", () => $("help").showModal()],
+  ["?", "these keys", () => toggleHelp()],
 ];
+const KEY_NAMES = {
+  " ": "space", ArrowLeft: "\u2190", ArrowRight: "\u2192", PageUp: "PgUp", PageDown: "PgDn",
+};
 
-const state = { sides: [], cameras: [], camera: 0, convert: "" };
-const stage = new Stage($("canvas"), { onFrame: showStats });
+$("unstarted").remove();
+const state = { sides: [], arriving: [null, null], cameras: [], camera: 0, convert: "" };
+const stage = makeStage();
 const controls = new Controls($("canvas"), stage);
+const divider = new Divider($("divider"), stage);
 
 // Tests and curious people look here.
-window.viewer = { stage, state, chooseCamera, moveSplit, player: null };
+window.viewer = {
+  stage, state, chooseCamera, moveSplit: (share) => divider.move(share), player: null,
+};
 window.viewer.ready = start();
+
+function makeStage() {
+  try {
+    return new Stage($("canvas"), { onFrame: showStats });
+  } catch (error) {
+    tell(error.message);
+    throw error;
+  }
+}
 
 async function start() {
   listen();
@@ -61,67 +81,55 @@ async function openClip({ name, url }) {
   }
 }
 
-// Show a file on a side, level by level as they arrive; source: as openInWorker takes it.
+// Show a file on a side, level by level as they arrive; source: as openInWorker takes it. What is
+// still arriving for that side is given up.
 async function open(side, { name, bytes }, source) {
-  tell("");
   const begun = performance.now();
   const facts = { name, bytes, count: 0, milliseconds: 0, firstFrame: 0 };
+  const arriving = { name, received: 0, size: bytes, given: new AbortController() };
+  state.arriving[side]?.given.abort(GIVEN_UP);
+  state.arriving[side] = arriving;
   try {
-    await openInWorker(source, async (part) => {
-      const fresh = part.level === 0;
-      facts.count = part.from + part.scene.count;
-      facts.milliseconds = part.milliseconds;
-      facts.shDegree = part.scene.shDegree;
-      facts.level = part.levels > 1 ? `, level ${part.level + 1} of ${part.levels}` : "";
-      await stage.addLevel(side, part);
-      if (fresh) {
-        state.sides[side] = facts;
-        facts.firstFrame = performance.now() - begun;
-        $("drop").hidden = true;
-        if (state.cameras.length === 0) stage.lookAround();
-        moveSplit(stage.split);
-      }
-      showStats();
+    await openInWorker(source, {
+      signal: arriving.given.signal,
+      onBytes: (received, size) => {
+        Object.assign(arriving, { received, size });
+        showStats();
+      },
+      onLevel: (part) => showLevel(arriving, part, facts, begun),
     });
     facts.complete = performance.now() - begun;
   } catch (error) {
-    tell(`${name}: ${error.message}`);
+    if (error !== GIVEN_UP) tellAlso(`${name}: ${error.message}`);
+  } finally {
+    const place = state.arriving.indexOf(arriving);
+    if (place >= 0) state.arriving[place] = null;
+    showStats();
   }
 }
 
-async function openDropped(files) {
-  for (const file of files) {
-    const data = new Uint8Array(await file.arrayBuffer());
-    if (file.name.endsWith(".json")) {
-      useDroppedCameras(file.name, data);
-      continue;
-    }
-    const side = stage.sceneCount() === 0 ? 0 : SIDES - 1;
-    const ours = /\.(gsz|ply)$/i.test(file.name) && !/\.compressed\.ply$/i.test(file.name);
-    const bytes = data.length;
-    try {
-      const readable = ours || !state.convert ? data : await convert(file.name, data);
-      await open(side, { name: file.name, bytes }, { bytes: readable });
-    } catch (error) {
-      tell(`${file.name}: ${error.message}`);
-    }
+async function showLevel(arriving, part, facts, begun) {
+  const fresh = part.level === 0;
+  facts.count = part.from + part.scene.count;
+  facts.milliseconds = part.milliseconds;
+  facts.shDegree = part.scene.shDegree;
+  facts.level = part.levels > 1 ? `, level ${part.level + 1} of ${part.levels}` : "";
+  await stage.addLevel(state.arriving.indexOf(arriving), part);
+  const side = state.arriving.indexOf(arriving); // -1: another file has been opened there
+  if (fresh && side >= 0) {
+    state.sides[side] = facts;
+    facts.firstFrame = performance.now() - begun;
+    $("drop").hidden = true;
+    if (state.cameras.length === 0) stage.lookAround();
+    divider.move(stage.split);
   }
+  showStats();
 }
 
-// Other formats are read by the server, where there is one.
-async function convert(name, data) {
-  const url = `${state.convert}?name=${encodeURIComponent(name)}`;
-  const answer = await fetch(url, { method: "POST", body: data });
-  if (!answer.ok) throw new Error(await answer.text());
-  return new Uint8Array(await answer.arrayBuffer());
-}
-
-function useDroppedCameras(name, data) {
-  try {
-    setCameras(readInriaCameras(JSON.parse(new TextDecoder().decode(data))));
-  } catch (error) {
-    tell(`${name}: no cameras.json as the INRIA trainer writes it (${error.message})`);
-  }
+// Where a scene goes that was dropped: beside the one that is there; of two each gets a side.
+function sideOf(number, count) {
+  if (count > 1) return number;
+  return stage.sceneCount() === 0 && !state.arriving[0] ? 0 : SIDES - 1;
 }
 
 function setCameras(cameras) {
@@ -139,21 +147,10 @@ function chooseCamera(number) {
   return stage.setCamera(state.cameras[state.camera]);
 }
 
-function moveSplit(share) {
-  stage.setSplit(share);
-  const divider = $("divider");
-  divider.hidden = stage.sceneCount() < SIDES || !stage.splitOn;
-  divider.style.left = `${100 * stage.split}%`;
-  divider.setAttribute("aria-valuenow", Math.round(100 * stage.split));
-}
-
-function toggleSplit() {
-  stage.splitOn = !stage.splitOn;
-  moveSplit(stage.split);
-}
-
 function exchange() {
+  if (stage.sceneCount() < SIDES) return;
   state.sides.reverse();
+  state.arriving.reverse();
   stage.exchange();
   showStats();
 }
@@ -164,61 +161,62 @@ function toggleFullScreen() {
     : document.documentElement.requestFullscreen();
 }
 
+function tellAlso(text) {
+  tell([$("message").textContent, text].filter(Boolean).join("\n"));
+}
+
 function tell(text) {
   $("message").textContent = text;
   $("message").hidden = text === "";
 }
 
 function showStats() {
-  const fps = stage.framesPerSecond();
-  $("stats").replaceChildren(...state.sides.filter(Boolean).map((side, k) => {
-    const box = document.createElement("div");
-    const lines = side.lines?.() ?? [
-      `${side.bytes.toLocaleString("en")} bytes`,
-      `${side.count.toLocaleString("en")} Gaussians, degree ${side.shDegree}`,
-      `decoded in ${side.milliseconds.toFixed(0)} ms${side.level}`,
-      ...(k === 0 && fps > 0 ? [`${fps.toFixed(0)} frames per second`] : []),
-    ];
-    box.append(Object.assign(document.createElement("b"), { textContent: side.name }));
-    for (const text of lines) {
-      box.append(Object.assign(document.createElement("span"), { textContent: text }));
-    }
-    return box;
-  }));
+  const { sides, arriving } = state;
+  showStatistics($("stats"), { sides, arriving, fps: stage.framesPerSecond() });
+}
+
+function toggleHelp() {
+  if ($("help").open) $("help").close();
+  else $("help").showModal();
 }
 
 function listKeys() {
-  $("keys").replaceChildren(...KEYS.map(([key, what]) => {
+  $("keys").replaceChildren(...KEYS.map(([key, what, , ...others]) => {
     const row = document.createElement("tr");
     const cell = row.insertCell();
-    const textContent = key === " " ? "space" : key;
-    cell.append(Object.assign(document.createElement("kbd"), { textContent }));
+    for (const name of [key, ...others]) {
+      const textContent = KEY_NAMES[name] ?? name;
+      cell.append(Object.assign(document.createElement("kbd"), { textContent }), " ");
+    }
     row.insertCell().textContent = what;
     return row;
   }));
 }
 
+function onKey(event) {
+  const { target } = event;
+  // AltGr, which some keyboards need for brackets, counts as Ctrl and Alt.
+  const command = event.metaKey || (event.ctrlKey && !event.getModifierState("AltGraph"));
+  if (target.matches?.("select, input") || command) return;
+  if (event.key === " " && target.matches?.("button")) return; // that presses it
+  const found = KEYS.find(([key, , , ...others]) => [key, ...others].includes(event.key));
+  if (!found || ($("help").open && event.key !== "?")) return;
+  event.preventDefault();
+  found[2]();
+}
+
 function listen() {
   listKeys();
-  addEventListener("keydown", (event) => {
-    const { target } = event;
-    if (target.matches?.("select, input") || event.ctrlKey || event.metaKey) return;
-    if (event.key === " " && target.matches?.("button")) return; // that presses it
-    const found = KEYS.find(([key]) => key === event.key);
-    if (found && !$("help").open) {
-      event.preventDefault();
-      found[2]();
-    }
-  });
+  addEventListener("keydown", onKey);
   $("previous").onclick = () => chooseCamera(state.camera - 1);
   $("next").onclick = () => chooseCamera(state.camera + 1);
-  $("camera").onchange = () => chooseCamera(Number($("camera").value));
-  $("help-button").onclick = () => $("help").showModal();
-  const divider = $("divider");
-  divider.onpointerdown = (event) => divider.setPointerCapture(event.pointerId);
-  divider.onpointermove = (event) => {
-    if (divider.hasPointerCapture(event.pointerId)) moveSplit(event.clientX / innerWidth);
+  $("camera").onchange = () => {
+    chooseCamera(Number($("camera").value));
+    if (!$("camera").matches(":focus-visible")) $("camera").blur(); // so that keys work again
   };
+  $("help-button").onclick = toggleHelp;
+  divider.listen();
+  controls.listen();
   addEventListener("resize", () => stage.redraw());
   addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -230,7 +228,11 @@ function listen() {
   addEventListener("drop", (event) => {
     event.preventDefault();
     $("drop").hidden = stage.sceneCount() > 0;
-    window.viewer.dropped = openDropped([...event.dataTransfer.files]);
+    const files = [...event.dataTransfer.files];
+    const tools = { state, open, setCameras, tell: tellAlso, sideOf };
+    tell("");
+    window.viewer.dropped = openDropped(files, tools);
   });
-  controls.listen();
+  $("canvas").addEventListener("webglcontextlost", () =>
+    tell("The graphics card has given this page up: reload it."));
 }

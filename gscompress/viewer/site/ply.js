@@ -3,6 +3,12 @@
 import { GszError } from "./gsz/errors.js";
 
 const MAX_HEADER = 1 << 16;
+const MEANS = ["x", "y", "z"];
+const SCALES = ["scale_0", "scale_1"]; // and scale_2, but for files of 2DGS trainers
+const FLAT = Math.log(1e-6); // the log-scale that they have not
+const QUATS = ["rot_0", "rot_1", "rot_2", "rot_3"];
+const COLOURS = ["f_dc_0", "f_dc_1", "f_dc_2"];
+const REQUIRED = [...MEANS, "opacity", ...SCALES, ...QUATS, ...COLOURS];
 const SIZES = { float: 4, float32: 4, double: 8, uchar: 1, uint8: 1, char: 1, int8: 1, ushort: 2,
   uint16: 2, short: 2, int16: 2, int: 4, int32: 4, uint: 4, uint32: 4 };
 
@@ -26,21 +32,44 @@ export function readPly(bytes) {
     }
     return out;
   };
-  const colours = [0, 1, 2].map((channel) => `f_dc_${channel}`);
+  const flat = offsets.scale_2 === undefined;
+  const scales = column(flat ? SCALES : [...SCALES, "scale_2"]);
+  const colours = [...COLOURS];
   for (let k = 0; k < terms - 1; ++k) {
     for (let c = 0; c < 3; ++c) colours.push(`f_rest_${c * (terms - 1) + k}`);
   }
   return {
     count,
     shDegree,
-    mode,
+    mode: flat ? "2dgs" : mode,
     colourSpace,
-    means: column(["x", "y", "z"]),
+    means: column(MEANS),
     opacityLogits: column(["opacity"]),
-    logScales: column(["scale_0", "scale_1", "scale_2"]),
-    quats: column(["rot_0", "rot_1", "rot_2", "rot_3"]),
+    logScales: flat ? flattened(scales) : scales,
+    quats: column(QUATS),
     sh: column(colours),
   };
+}
+
+// Pairs of log-scales with a third one.
+function flattened(pairs) {
+  return Float32Array.from({ length: 1.5 * pairs.length }, (_, k) =>
+    (k % 3 === 2 ? FLAT : pairs[2 * Math.floor(k / 3) + (k % 3)]));
+}
+
+export function isPly(bytes) {
+  return bytes.length >= 3 && String.fromCharCode(...bytes.subarray(0, 3)) === "ply";
+}
+
+// Whether a file is a PLY that `readPly` is for: binary, of Gaussians as they are. Others are packed
+// in chunks, text, of the other byte order, or want something to be applied.
+export function isPlainPly(bytes) {
+  try {
+    const { offsets } = readHeader(bytes);
+    return REQUIRED.every((name) => offsets[name] !== undefined);
+  } catch {
+    return false;
+  }
 }
 
 // Places of the float properties of the element `vertex`, which must be the only one.
@@ -60,6 +89,7 @@ function readHeader(bytes) {
     const [word, a, b] = line.trim().split(/\s+/);
     if (word === "comment" && a === "SplatRenderMode:") mode = b;
     if (word === "comment" && a === "SplatColorSpace:") colourSpace = b;
+    if (word === "comment" && a === "antialiased" && b === "1") mode = "mip"; // Postshot
     if (word === "format" && a !== "binary_little_endian") throw new GszError("PLY", `format ${a}`);
     if (word === "element") {
       ++elements;
@@ -70,6 +100,7 @@ function readHeader(bytes) {
     }
     if (word === "property") {
       if (SIZES[a] === undefined) throw new GszError("PLY", `property of type ${a}`);
+      if (b === "filter_3D") throw new GszError("PLY", "a filter that is not applied yet");
       if (SIZES[a] === 4 && a.startsWith("float")) offsets[b] = stride;
       stride += SIZES[a];
     }

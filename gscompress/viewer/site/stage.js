@@ -5,6 +5,7 @@ import { Renderer } from "./render/renderer.js";
 
 const BACKGROUNDS = [[0, 0, 0], [0.5, 0.5, 0.5], [1, 1, 1]];
 const DEFAULT_LENS = { width: 1280, height: 720, fx: 900, fy: 900, cx: 640, cy: 360 };
+const SURROUNDED = 2.5; // times the median distance: what reaches farther is surroundings
 const FRAMES = 20; // of which the mean time is told
 
 export class Stage {
@@ -25,6 +26,11 @@ export class Stage {
     this.serial = 0;
     this.pending = null;
     this.waiting = [];
+  }
+
+  // Whether two scenes share the canvas.
+  isSplit() {
+    return this.sceneCount() === 2 && this.splitOn;
   }
 
   sceneCount() {
@@ -76,10 +82,10 @@ export class Stage {
   // Without cameras: from a distance, at the middle.
   lookAround() {
     this.home = () => {
-      const { middle, radius } = this.centre;
+      const { middle, reach } = this.centre;
       this.lens = DEFAULT_LENS;
       this.up = [0, -1, 0];
-      this.pose = Pose.lookAt(plus(middle, times([0.5, -0.4, -1], 2.5 * radius)), middle, this.up);
+      this.pose = Pose.lookAt(plus(middle, times([0.5, -0.4, -1], 2.5 * reach)), middle, this.up);
       this.target = middle;
     };
     return this.reset();
@@ -175,7 +181,7 @@ export class Stage {
 
   #parts() {
     const [left, right] = this.shows;
-    if (!left || !right || !this.splitOn) {
+    if (!this.isSplit()) {
       const card = (left ?? right)?.card;
       return card ? [{ card, left: 0, right: 1 }] : [];
     }
@@ -268,7 +274,8 @@ class Sorter {
   }
 }
 
-// Median of (a sample of) the positions, and the median distance to it.
+// Median of (a sample of) the positions, the median distance to it, and how far what one wants to
+// see reaches: all of a single thing, the inner half where there are surroundings.
 function centreOf({ means, count }) {
   const stride = 3 * Math.max(1, Math.floor(count / 4096));
   const middleOf = (values) => (values.length ? values.sort()[values.length >> 1] : 0);
@@ -278,6 +285,8 @@ function centreOf({ means, count }) {
   for (let k = 0, at = 0; at < means.length; ++k, at += stride) {
     distances[k] = length(minus([means[at], means[at + 1], means[at + 2]], middle));
   }
-  return { middle, radius: middleOf(distances) || 1 };
+  const radius = middleOf(distances) || 1; // sorts them
+  const most = distances[Math.floor(0.98 * distances.length)] ?? 0;
+  return { middle, radius, reach: most < SURROUNDED * radius ? Math.max(most, radius) : radius };
 }
 

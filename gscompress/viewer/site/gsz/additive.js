@@ -1,24 +1,26 @@
 // Values as sums of words, one from each of several codebooks (gscompress/codecs/additive.py,
 // svq.py, rvq.py).
 
-import { checkRange, checked, fieldsOf, positive } from "./header.js";
+import { fieldsOf, flag, positive, views, whole } from "./fields.js";
 import { Indices, MAX_WORDS, readWords } from "./words.js";
 
 const MAX_LENGTH = 75;
 const MAX_STAGES = 16;
+const MAX_PASSES = 64;
+const MAX_BEAM = 256;
 const BASIS_UNIT = 2 ** 20;
 const SMALLEST_LENGTH = 1e-6; // of a quaternion
 
-const whole = { whole: true };
-
 // Vectors cut into pieces, each with a codebook of its own.
 export function svq(table, place) {
-  const defaults = { length: 2, words: 512, klt: false, canonical: false, word_step: 1 / 1024, views: 0 };
-  const fields = checked(fieldsOf(table, defaults, place), (given) => {
-    checkRange(given, "length", 1, MAX_LENGTH, place, whole);
-    checkRange(given, "words", 1, MAX_WORDS, place, whole);
-    positive(given, "word_step", place);
-  });
+  const fields = fieldsOf(table, {
+    length: whole(2, 1, MAX_LENGTH),
+    words: whole(512, 1, MAX_WORDS),
+    klt: flag(false),
+    canonical: flag(false),
+    word_step: positive(1 / 1024),
+    views: views(0),
+  }, place);
   return sums(fields, (streams, dims) => {
     const basis = fields.klt ? readBasis(streams, dims) : unitVectors(dims);
     const axes = [];
@@ -29,12 +31,15 @@ export function svq(table, place) {
 
 // Each stage adds what the stages before have left.
 export function rvq(table, place) {
-  const defaults = { stages: 6, words: 64, passes: 2, canonical: false, word_step: 1 / 1024, beam: 8, views: 0 };
-  const fields = checked(fieldsOf(table, defaults, place), (given) => {
-    checkRange(given, "stages", 1, MAX_STAGES, place, whole);
-    checkRange(given, "words", 1, MAX_WORDS, place, whole);
-    positive(given, "word_step", place);
-  });
+  const fields = fieldsOf(table, {
+    stages: whole(6, 1, MAX_STAGES),
+    words: whole(64, 1, MAX_WORDS),
+    passes: whole(2, 0, MAX_PASSES),
+    canonical: flag(false),
+    word_step: positive(1 / 1024),
+    beam: whole(8, 1, MAX_BEAM),
+    views: views(0),
+  }, place);
   return sums(fields, (_, dims) => new Array(fields.stages).fill(unitVectors(dims)));
 }
 

@@ -1,7 +1,7 @@
 // The codecs of importance, opacities, scales and rotations (gscompress/codecs).
 
 import { log, rint, sine } from "./exact_math.js";
-import { adaptive, checkRange, checked, fieldsOf, positive } from "./header.js";
+import { adaptive, below, fieldsOf, oneOf, positive, views, whole } from "./fields.js";
 import { planeSpecs } from "./planes.js";
 
 const HALF_PI = 1.5707963267948966;
@@ -12,15 +12,15 @@ const GUESS_BYTES = 40;
 const LARGEST = 1e78; // about the square of the largest float32
 const MIDDLE_CLASS = 8;
 const LAST_CLASS = 15;
+const SCORES = ["weight_sum", "weight_sq_sum", "weight_max", "removal_effect"];
 const XYZ = planeSpecs([-1, 0, 1]);
 const ONE = planeSpecs([-1]);
 
 // One class per Gaussian: how precisely it is coded. Called once the means are decoded, and again
 // with the scales.
 export function classes(table, place) {
-  const defaults = { octaves: 2, score: "weight_sum", views: 64 };
-  const { octaves } = checked(fieldsOf(table, defaults, place), (fields) =>
-    checkRange(fields, "octaves", 1, 8, place, { whole: true }));
+  const { octaves } = fieldsOf(
+    table, { octaves: whole(2, 1, 8), score: oneOf(SCORES), views: views(64) }, place);
   return {
     octaves,
     async decode(decoded, streams, range, { late }) {
@@ -69,8 +69,7 @@ function guessClasses(decoded, octaves, [cx, cy, cz, spread, middle], { from, to
 
 // Opacities in equal steps of the angle arcsin(sqrt(o)); gives logits.
 export function arcsine(table, place) {
-  const { levels } = checked(fieldsOf(table, { levels: 52 }, place), (fields) =>
-    checkRange(fields, "levels", 1, 4096, place, { whole: true }));
+  const { levels } = fieldsOf(table, { levels: whole(52, 1, 4096) }, place);
   const logits = new Float32Array(levels + 1);
   logits[0] = -MAX_LOGIT;
   logits[levels] = MAX_LOGIT;
@@ -92,12 +91,12 @@ export function arcsine(table, place) {
 
 // Log-scales in equal steps.
 export function logarithm(table, place) {
-  const defaults = { step: 0.12, adapt: 0, max_step: 0.3, flatness: 3e-4 };
-  const { step, adapt, max_step } = checked(fieldsOf(table, defaults, place), (fields) => {
-    positive(fields, "step", place);
-    positive(fields, "max_step", place);
-    adaptive(fields, place);
-  });
+  const { step, adapt, max_step } = fieldsOf(table, {
+    step: positive(0.12),
+    adapt: adaptive(0),
+    max_step: positive(0.3),
+    flatness: below(3e-4, 1),
+  }, place);
   return {
     async decode(decoded, streams, range) {
       const planes = await streams.planes("scales", XYZ, decoded.side(range), range);
@@ -116,10 +115,7 @@ export function logarithm(table, place) {
 
 // Rotations by the x, y, z of unit quaternions; gives wxyz.
 export function rotation24(table, place) {
-  const { step, adapt } = checked(fieldsOf(table, { step: 1 / 48, adapt: 0 }, place), (fields) => {
-    positive(fields, "step", place);
-    adaptive(fields, place);
-  });
+  const { step, adapt } = fieldsOf(table, { step: positive(1 / 48), adapt: adaptive(0) }, place);
   return {
     async decode(decoded, streams, range) {
       const planes = await streams.planes("quats", XYZ, decoded.side(range), range);

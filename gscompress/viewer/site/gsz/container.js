@@ -11,6 +11,11 @@ const MAX_HEADER = 1 << 22;
 const MAX_INDEX = 1 << 22;
 const HEADER_IS_ZSTD = 1;
 
+// Whether a file begins as one of ours.
+export function isGsz(bytes) {
+  return bytes.length >= 4 && viewOf(bytes).getUint32(0, true) === MAGIC;
+}
+
 // Bytes that must be there before `parseHead` can succeed; 0: not even that is known yet.
 export function headBytes(bytes) {
   if (bytes.length < FIXED_BYTES) return 0;

@@ -24,3 +24,10 @@ export function blame(name, work) {
     throw error;
   }
 }
+
+// The error to tell: where memory has not sufficed, the file asks for too much.
+export function typed(error) {
+  return error instanceof RangeError
+    ? new GszError("file", "more Gaussians than there is memory for")
+    : error;
+}

@@ -2,7 +2,7 @@
 
 import { BitReader } from "./bits.js";
 import { blame } from "./errors.js";
-import { fieldsOf } from "./header.js";
+import { fieldsOf } from "./fields.js";
 import { planeSpecs } from "./planes.js";
 
 const GRID_BITS = 20;

@@ -3,8 +3,11 @@
 import { GszError } from "./errors.js";
 import { decompressExactly } from "./zstd.js";
 
-const MAX_DEPTH = 32;
-const STRUCTURE = /"(?:[^"\\]|\\[\s\S])*"|[[{]|[\]}]/g;
+const MAX_DEPTH = 32; // of lists and objects in each other
+const MAX_DIGITS = 20; // of an integer: 64 bits
+// Strings (keys with their colon), numbers, brackets.
+const TOKEN = /("(?:[^"\\]|\\[\s\S])*")(\s*:)?|-?\d[\d.eE+-]*|[[\]{}]/g;
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 export function parseHeader(stored, size, packed) {
   const text = packed ? decompressExactly(stored, size, "header") : stored;
@@ -14,6 +17,7 @@ export function parseHeader(stored, size, packed) {
     const decoded = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(text);
     checkDepth(decoded);
     header = JSON.parse(decoded);
+    checkTokens(decoded);
   } catch (error) {
     throw error instanceof GszError ? error : new GszError("header", error.message, "JSON");
   }
@@ -34,50 +38,41 @@ export function integerOf(header, key, most) {
   return value;
 }
 
-// The fields of a component's table, with the defaults for those it leaves out.
-export function fieldsOf(table, defaults, place) {
-  const fields = { ...defaults };
-  for (const [key, value] of Object.entries(table)) {
-    if (key === "use") continue;
-    if (!Object.hasOwn(defaults, key)) {
-      throw new GszError(`header, ${place}`, `unknown field '${key}'`);
-    }
-    if (typeof value !== typeof defaults[key] ||
-        (typeof value === "number" && !Number.isFinite(value))) {
-      throw new GszError(`header, ${place}.${key}`, JSON.stringify(value), typeof defaults[key]);
-    }
-    fields[key] = value;
-  }
-  return fields;
-}
-
-// Refuse a field of a component that is out of range; `whole`: it must be an integer.
-export function checkRange(fields, key, low, high, place, { whole = false } = {}) {
-  const value = fields[key];
-  if (!(value >= low && value <= high) || (whole && !Number.isInteger(value))) {
-    throw new GszError(`header, ${place}.${key}`, value, `${low} to ${high}`);
-  }
-}
-
-// Steps and the like, and exponents of importance.
-export const positive = (fields, key, place) =>
-  checkRange(fields, key, Number.MIN_VALUE, Infinity, place);
-export const adaptive = (fields, place) =>
-  checkRange(fields, "adapt", 0, 8, place, { whole: true });
-
-// The fields, once `check` has not thrown.
-export function checked(fields, check) {
-  check(fields);
-  return fields;
-}
-
 function checkDepth(text) {
   let depth = 0;
-  for (const [first] of text.matchAll(STRUCTURE)) {
-    if (first === "[" || first === "{") {
+  for (const [token] of text.matchAll(TOKEN)) {
+    if (token === "[" || token === "{") {
       if (++depth > MAX_DEPTH) throw new GszError("header", `nested deeper than ${MAX_DEPTH}`);
-    } else if (first === "]" || first === "}") {
+    } else if (token === "]" || token === "}") {
       --depth;
     }
+  }
+}
+
+// Refuse what JSON.parse lets pass and the native decoder does not: keys that occur twice, numbers
+// that are not finite or too long, halves of characters.
+function checkTokens(text) {
+  const keys = []; // of each open object or list
+  for (const [token, string, colon] of text.matchAll(TOKEN)) {
+    if (token === "[" || token === "{") {
+      keys.push(new Set());
+    } else if (token === "]" || token === "}") {
+      keys.pop();
+    } else if (string === undefined) {
+      checkNumber(token);
+    } else {
+      const content = JSON.parse(string);
+      if (LONE_SURROGATE.test(content)) throw new GszError("header", "half a character", "JSON");
+      if (colon === undefined) continue;
+      if (keys.at(-1).has(content)) throw new GszError("header", "a key occurs twice", "JSON");
+      keys.at(-1).add(content);
+    }
+  }
+}
+
+function checkNumber(digits) {
+  const long = /^-?\d+$/.test(digits) && digits.length > MAX_DIGITS;
+  if (long || !Number.isFinite(Number(digits))) {
+    throw new GszError("header", `the number ${digits.slice(0, MAX_DIGITS)}...`, "a smaller one");
   }
 }

@@ -3,7 +3,7 @@
 
 import { BitReader } from "./bits.js";
 import { blame } from "./errors.js";
-import { checkRange, fieldsOf } from "./header.js";
+import { fieldsOf, share, whole } from "./fields.js";
 import { gather } from "./morton_code.js";
 import { decodeOctree } from "./octree.js";
 import { chunkName } from "./streams.js";
@@ -35,9 +35,7 @@ export function octree(table, place) {
 
 // `read(bits, streams, range)` gives integer positions [to - from][3].
 function onGrid(table, place, read) {
-  const fields = fieldsOf(table, { bits: 16, quantile: 0.75 }, place);
-  checkRange(fields, "bits", 4, 21, place, { whole: true });
-  const { bits } = fields;
+  const { bits } = fieldsOf(table, { bits: whole(16, 4, 21), quantile: share(0.75, 1) }, place);
   return {
     async decode(decoded, streams, range) {
       const frame = readFrame(streams);

@@ -1,6 +1,6 @@
 // Decodes streams of planes for pool.js.
 
-import { GszError } from "./errors.js";
+import { GszError, typed } from "./errors.js";
 import { planesDecoder } from "./planes.js";
 
 const decoders = new Map(); // by number of the stream
@@ -16,7 +16,8 @@ self.onmessage = ({ data: { stream, open, bytes, from, to, side, close } }) => {
     if (open && !open.once) decoders.set(stream, decoder);
     const planes = decoder.decode(bytes, from, to, side).map((plane) => plane.slice());
     self.postMessage({ planes }, planes.map((plane) => plane.buffer));
-  } catch (error) {
+  } catch (caught) {
+    const error = typed(caught);
     self.postMessage(error instanceof GszError
       ? { error: { field: error.field, found: error.found, expected: error.expected } }
       : { failure: String(error?.message ?? error) });

@@ -5,9 +5,10 @@ import { rvq, svq } from "./additive.js";
 import { arcsine, classes, logarithm, rotation24 } from "./attributes.js";
 import { checkSize, parseHead, readChunk } from "./container.js";
 import { Decoded } from "./decoded.js";
-import { GszError } from "./errors.js";
+import { GszError, typed } from "./errors.js";
 import { exact } from "./exact.js";
-import { fieldsOf, integerOf, isObject } from "./header.js";
+import { fieldsOf, oneOf, whole } from "./fields.js";
+import { integerOf, isObject } from "./header.js";
 import { morton, octree } from "./means.js";
 import { Streams, levelOf, openHere } from "./streams.js";
 import { CODERS } from "./symbols.js";
@@ -26,10 +27,16 @@ const GROUPS = ["means", "opacities", "scales", "quats", "sh"];
 const WAVES = [["means"], ["opacities", "scales"], ["quats", "sh"]];
 const MODES = ["default", "mip", "2dgs"];
 const MAX_SH_DEGREE = 4;
+const COLOUR_SPACES = ["srgb", "linear"];
 const MAX_LEVELS = 16;
+const MAX_GAUSSIANS = 2 ** 31 - 1;
 const GAUSSIANS_PER_BYTE = 256; // more are a file that has been made to exhaust memory
 const GAUSSIANS_FREE = 1 << 16;
-const ENTROPY_FIELDS = { mix: {}, rans: { model: "auto" }, zstd: { level: 19 } };
+const ENTROPY_FIELDS = {
+  mix: {},
+  rans: { model: oneOf(["auto", "smallest", "static", "adaptive", "binary"]) },
+  zstd: { level: whole(19, 1, 22) },
+};
 
 // Decode a whole file. `open` decodes planes: here, or in workers (pool.js).
 //
@@ -40,7 +47,7 @@ export async function decodeGsz(bytes, open = openHere) {
   checkSize(head, bytes.length);
   for (const name of head.entries.keys()) readChunk(bytes, head, name);
   const decoder = new SceneDecoder(head, bytes, open);
-  for (let level = 0; level < decoder.levels.length; ++level) await decoder.decodeLevel(level);
+  for (const level of decoder.levels.keys()) await decoder.decodeLevel(level);
   return decoder.scene(0, decoder.levels.at(-1));
 }
 
@@ -50,12 +57,15 @@ export class SceneDecoder {
   // decoded.
   constructor(head, bytes, open = openHere) {
     const { header } = head;
-    const most = bytes.length * GAUSSIANS_PER_BYTE + GAUSSIANS_FREE;
+    let stored = 0;
+    for (const { length } of head.entries.values()) stored += length;
+    const most = Math.min(stored * GAUSSIANS_PER_BYTE + GAUSSIANS_FREE, MAX_GAUSSIANS);
     this.levels = levelsOf(header, integerOf(header, "gaussians", most));
     this.ends = this.levels.map((_, level) => endOfLevel(head, level));
-    this.decoded = new Decoded(
-      this.levels, integerOf(header, "sh_degree", MAX_SH_DEGREE), modeOf(header));
-    this.colourSpace = header.colour_space === "linear" ? "linear" : "srgb";
+    const degree = integerOf(header, "sh_degree", MAX_SH_DEGREE);
+    const mode = choiceOf(header, "mode", MODES);
+    this.decoded = withinMemory(() => new Decoded(this.levels, degree, mode));
+    this.colourSpace = choiceOf(header, "colour_space", COLOUR_SPACES);
     const { codecs, coder } = componentsOf(header);
     this.codecs = codecs;
     const chunkOf = (name) =>
@@ -65,6 +75,14 @@ export class SceneDecoder {
 
   // Decode a level; those before it must have been decoded.
   async decodeLevel(level) {
+    try {
+      await this.#decodeLevel(level);
+    } catch (error) {
+      throw typed(error);
+    }
+  }
+
+  async #decodeLevel(level) {
     const { decoded, codecs, streams } = this;
     const range = decoded.range(level);
     for (const [number, wave] of WAVES.entries()) {
@@ -100,6 +118,14 @@ export class SceneDecoder {
   }
 }
 
+function withinMemory(work) {
+  try {
+    return work();
+  } catch (error) {
+    throw typed(error);
+  }
+}
+
 // How many bytes of the file must be there to decode a level.
 function endOfLevel(head, level) {
   let end = 0;
@@ -118,9 +144,10 @@ function levelsOf(header, count) {
     "header, 'levels'", JSON.stringify(levels), `numbers that ascend to ${count}`);
 }
 
-function modeOf(header) {
-  if (MODES.includes(header.mode)) return header.mode;
-  throw new GszError("header, 'mode'", JSON.stringify(header.mode), `one of ${MODES.join(", ")}`);
+function choiceOf(header, key, known) {
+  if (known.includes(header[key])) return header[key];
+  throw new GszError(
+    `header, '${key}'`, JSON.stringify(header[key]), `one of ${known.join(", ")}`);
 }
 
 function componentsOf(header) {
@@ -129,21 +156,28 @@ function componentsOf(header) {
     throw new GszError("header, 'config'", "not all attributes and entropy");
   }
   const codecs = {};
-  for (const [group, table] of Object.entries(tables)) {
-    const known = Object.hasOwn(CODECS, group) ? CODECS[group] : {};
-    const use = isObject(table) ? table.use : undefined;
-    if (typeof use !== "string" || !Object.hasOwn(known, use)) {
-      throw new GszError(`header, '${group}'`, `the codec ${JSON.stringify(use)}`,
-        `one that the browser knows: ${Object.keys(known).join(", ")}`);
-    }
-    codecs[group] = known[use](table, `'${group}'`);
+  for (const [group, table] of Object.entries(tables)) codecs[group] = codecOf(group, table);
+  return { codecs, coder: coderOf(header.config.entropy) };
+}
+
+// The codec of an attribute group that a table of the header describes.
+export function codecOf(group, table) {
+  const known = Object.hasOwn(CODECS, group) ? CODECS[group] : {};
+  const use = isObject(table) ? table.use : undefined;
+  if (typeof use !== "string" || !Object.hasOwn(known, use)) {
+    throw new GszError(`header, '${group}'`, `the codec ${JSON.stringify(use)}`,
+      `one that the browser knows: ${Object.keys(known).join(", ")}`);
   }
-  const entropy = header.config.entropy;
-  const coder = isObject(entropy) ? entropy.use : undefined;
+  return known[use](table, `'${group}'`);
+}
+
+// The name of the coder that a table of the header describes.
+export function coderOf(table) {
+  const coder = isObject(table) ? table.use : undefined;
   if (!CODERS.includes(coder)) {
     throw new GszError("header, 'entropy'", `the coder ${JSON.stringify(coder)}`,
       `one that the browser knows: ${CODERS.join(", ")}`);
   }
-  fieldsOf(entropy, ENTROPY_FIELDS[coder], "'entropy'");
-  return { codecs, coder };
+  fieldsOf(table, ENTROPY_FIELDS[coder], "'entropy'");
+  return coder;
 }

@@ -1,21 +1,24 @@
 // Colours: words of a codebook for some Gaussians, own coefficients for the others
 // (gscompress/codecs/vectree.py).
 
-import { adaptive, checkRange, checked, fieldsOf, positive } from "./header.js";
+import { adaptive, fieldsOf, flag, oneOf, positive, real, views, whole } from "./fields.js";
 import { planeSpecs } from "./planes.js";
 import { Indices, MAX_WORDS, readWords } from "./words.js";
 import { BLOCK, CONSTANT, lumaSteps, writeTerm } from "./ycocg.js";
 
 export function vectree(table, place) {
-  const defaults = {
-    codebook: 8192, keep_exact: 0.4, split: "importance", joint: true, step: 1 / 256,
-    sh_step: 1 / 128, word_step: 1 / 64, chroma: 1.5, adapt: 0, views: 0,
-  };
-  const fields = checked(fieldsOf(table, defaults, place), (given) => {
-    checkRange(given, "codebook", 1, MAX_WORDS, place, { whole: true });
-    for (const key of ["step", "sh_step", "word_step", "chroma"]) positive(given, key, place);
-    adaptive(given, place);
-  });
+  const fields = fieldsOf(table, {
+    codebook: whole(8192, 1, MAX_WORDS),
+    keep_exact: real(0.4, 0, 1),
+    split: oneOf(["importance", "error"]),
+    joint: flag(true),
+    step: positive(1 / 256),
+    sh_step: positive(1 / 128),
+    word_step: positive(1 / 64),
+    chroma: positive(1.5),
+    adapt: adaptive(0),
+    views: views(0),
+  }, place);
   let book = null;
   return {
     async decode(decoded, streams, range) {

@@ -1,6 +1,6 @@
 // Colours: spherical harmonics as luma and chroma (gscompress/codecs/ycocg.py).
 
-import { adaptive, checked, fieldsOf, positive } from "./header.js";
+import { adaptive, below, fieldsOf, positive, real, views } from "./fields.js";
 import { planeSpecs } from "./planes.js";
 
 const SH_C0 = 0.28209479177387814;
@@ -9,14 +9,16 @@ export const CONSTANT = planeSpecs([-1, 0, 1]); // planes of the constant term
 
 // Spherical harmonics as luma and two chroma differences; gives coefficients [count][K][3].
 export function ycocg(table, place) {
-  const defaults = {
-    step: 1 / 48, sh_step: 0.033, chroma: 1.5, adapt: 2, rounding: 0.42, views: 0,
-    compaction: 0.064, damping: 1,
-  };
-  const fields = checked(fieldsOf(table, defaults, place), (given) => {
-    for (const key of ["step", "sh_step", "chroma"]) positive(given, key, place);
-    adaptive(given, place);
-  });
+  const fields = fieldsOf(table, {
+    step: positive(1 / 48),
+    sh_step: positive(0.033),
+    chroma: positive(1.5),
+    adapt: adaptive(2),
+    rounding: real(0.42, 0, 0.5),
+    views: views(0),
+    compaction: below(0.064, Infinity),
+    damping: below(1, Infinity),
+  }, place);
   return { decode: (decoded, streams, range) => decodeColours(fields, decoded, streams, range) };
 }
 

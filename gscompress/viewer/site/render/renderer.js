@@ -114,7 +114,7 @@ class SceneOnCard {
     this.antialiased = mode === "mip";
     const most = gl.getParameter(gl.MAX_TEXTURE_SIZE);
     this.perRow = Math.min(most, 4096);
-    this.shPerRow = Math.floor(this.perRow / this.terms);
+    this.shPerRow = Math.floor(most / this.terms);
     if (count > most * this.shPerRow) {
       throw new Error(`This graphics card holds ${most * this.shPerRow} Gaussians at most.`);
     }
