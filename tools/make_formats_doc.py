@@ -220,9 +220,9 @@ gscompress.save(scene, "scene.spz", settings={{"version": 3, "sh1_bits": 6, "sh_
 ```
 
 A SOG has one palette for all harmonics, an SPZ coarse steps for them. `gscompress convert` looks at
-the scene from the training cameras beside it, from `--cameras`, or from virtual ones, and chooses
-entries, steps and constant terms so that those views change least (`--views 0`: the nearest ones,
-in a tenth of the time). In Python:
+the scene from the training cameras beside it, from `--cameras`, or from virtual ones, and rounds so
+that those views change least: entries, steps and constant terms, opacities, and in a SOG rotations
+and scales too (`--views 0`: to the nearest, in half the time or less). In Python:
 
 ```python
 from gscompress.importance.scores import sight
@@ -249,10 +249,10 @@ tools/bench exchange statue.ply --max-views 4 --scale 0.5
 tools/bench exchange small/biker.spz --max-views 6 --scale 0.5
 ```
 
-SPZ version 4, against Niantic's own library (@adobe/spz), for which "others" may stand: gaussforge
-and splat-transform write files of the same size and quality, gsply does at 8/8 bits. Seen is what
-`gscompress convert` does; it rounds to the nearest where that would be larger, as on the statue,
-where the same 45 numbers occur again and again, until they are fitted to cameras:
+SPZ version 4, against Niantic's own library (@adobe/spz); gaussforge and splat-transform write files
+of the same size and quality at 5/4 bits, gsply at 8/8. "Seen" is what `gscompress convert` does; it
+rounds to the nearest where that would be larger: on the statue the same 45 numbers occur again and
+again, until they are fitted to cameras.
 
 {spz}
 
