@@ -251,8 +251,8 @@ tools/bench exchange small/biker.spz --max-views 6 --scale 0.5
 
 SPZ version 4, against Niantic's own library (@adobe/spz); gaussforge and splat-transform write
 files of the same size and quality at 5/4 bits, gsply at 8/8. "Seen" is what `gscompress convert`
-does; it rounds to the nearest where that would be larger: on the statue the same 45 numbers occur again and
-again, until they are fitted to cameras.
+does; it rounds to the nearest where that would be larger: on the statue the same 45 numbers occur
+again and again, until they are fitted to cameras.
 
 {spz}
 
