@@ -47,7 +47,6 @@ void code_head(Coder& coder, Head& head) {
 }
 
 // --- encoding
-// -------------------------------------------------------------------------------------
 
 struct Slots {
   std::uint16_t start;
@@ -151,7 +150,6 @@ Choice best_window(Head head, const Input& input) {
 }
 
 // --- decoding
-// -------------------------------------------------------------------------------------
 
 class Decoder {
  public:

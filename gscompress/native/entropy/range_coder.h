@@ -190,7 +190,6 @@ class RangeDecoder {
 };
 
 // --- numbers on top of bits; `Coder` is RangeEncoder or RangeDecoder
-// ------------------------------
 
 // An unsigned number: unary count of its bits (adaptive), then the bits below the leading one.
 template <class Bit>

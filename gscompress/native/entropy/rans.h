@@ -21,7 +21,6 @@ inline constexpr std::uint32_t kStateFloor = 1u << 16;
 inline constexpr int kRawChunk = 14;  // bits stored at a time
 
 // --- decoding
-// -------------------------------------------------------------------------------------
 
 struct WordReader {
   const std::uint8_t* next;
@@ -56,8 +55,9 @@ std::uint32_t read_raw(std::uint32_t& x, WordReader& words, int bits) {
 // One value. Model: `const DecodeTable& table(i)`, and `learn(i, line)` after each token.
 // Inlined, so that the states of all lanes stay in registers.
 template <bool Checked, class Model>
-[[gnu::always_inline]] inline std::int32_t decode_one(std::uint32_t& x, WordReader& words, Model& model, std::size_t i,
-                        const TokenScheme& scheme) {
+[[gnu::always_inline]] inline std::int32_t decode_one(std::uint32_t& x, WordReader& words,
+                                                      Model& model, std::size_t i,
+                                                      const TokenScheme& scheme) {
   const DecodeTable& table = model.table(i);
   const std::uint32_t slot = x & (kProbScale - 1);
   const DecodeEntry* line = &table.lines[table.first[slot >> DecodeTable::kBlockBits]];
@@ -139,7 +139,6 @@ class LaneReader {
 };
 
 // --- encoding
-// -------------------------------------------------------------------------------------
 
 // Words written from the end of a buffer towards its beginning.
 class WordWriter {

@@ -133,7 +133,6 @@ Freqs freqs_of(const Table& table, int s) {
 }
 
 // --- the encoder's choices
-// ------------------------------------------------------------------------
 
 // About what a level costs to code, in units of 2^-16 bits, by its distance from the guess.
 std::int64_t residual_cost(int distance) {

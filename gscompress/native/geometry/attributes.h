@@ -22,8 +22,8 @@ void positions_from_grid(const uint32_t* grid, size_t count, const Frame& frame,
 void scale_planes(const int32_t* planes, const double* steps, size_t count, float* values,
                   int threads);
 
-// Planes of x, y and z [3, count] times the steps [count] -> unit quaternions wxyz [count, 4], w not
-// negative.
+// Planes of x, y and z [3, count] times the steps [count] -> unit quaternions wxyz [count, 4], w
+// not negative.
 void quats_from_planes(const int32_t* planes, const double* steps, size_t count, float* quats,
                        int threads);
 

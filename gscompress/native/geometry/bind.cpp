@@ -303,8 +303,8 @@ void bind_geometry(nb::module_& m) {
         nb::arg("threads"));
   m.def("quats_from_planes", &from_planes<4, quats_from_planes>, nb::arg("planes"),
         nb::arg("steps"), nb::arg("threads"));
-  m.def("guess_octaves", &guess, nb::arg("means"), nb::arg("opacity_logits"),
-        nb::arg("log_scales"), nb::arg("centre"), nb::arg("spread"), nb::arg("threads"));
+  m.def("guess_octaves", &guess, nb::arg("means"), nb::arg("opacity_logits"), nb::arg("log_scales"),
+        nb::arg("centre"), nb::arg("spread"), nb::arg("threads"));
 }
 
 }  // namespace gscompress
