@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.wrapped import Wrapped
 from benchmarks.zero_flags import ZeroFlags
 from gscompress.codecs import CODECS
 from gscompress.codecs.rotation24 import Rotation24
@@ -48,30 +49,20 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Blinkered:
+class Blinkered(Wrapped):
     """A coder that is shown less than both sides know.
 
     Attributes:
-        coder: The coder.
         references: Which Gaussian may predict: a near one, the one before, or none.
         classes: Whether importance classes are a context.
         nearness: Whether the distance of the reference is a context.
         partners: Whether other planes of the same Gaussian are a context.
     """
 
-    coder: Any
     references: Literal["nearest", "previous", "none"] = "nearest"
     classes: bool = True
     nearness: bool = True
     partners: bool = True
-
-    def encode(self, symbols: Symbols) -> bytes:
-        return bytes(self.coder.encode(symbols))
-
-    def decode(
-        self, data: bytes, count: int, contexts: NDArray[np.uint16] | None = None
-    ) -> NDArray[np.int32]:
-        return np.asarray(self.coder.decode(data, count, contexts))
 
     def encode_planes(
         self, values: NDArray[np.int32], planes: Planes, side: Side
