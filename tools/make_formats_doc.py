@@ -21,16 +21,16 @@ from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.node_tools import NodeTools
+
+from gscompress.errors import InputError
+from gscompress.gaussians import Gaussians, Mode
+from gscompress.io import FORMATS
+from gscompress.io.base import Format
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.node_tools import NodeTools  # noqa: E402
-
-from gscompress.errors import InputError  # noqa: E402
-from gscompress.gaussians import Gaussians, Mode  # noqa: E402
-from gscompress.io import FORMATS  # noqa: E402
-from gscompress.io.base import Format  # noqa: E402
-
 DOCUMENT = ROOT / "docs" / "formats.md"
 RESULTS = ROOT / "docs" / "conformance.json"
 SPZ_ROWS = [
