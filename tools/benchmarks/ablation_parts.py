@@ -10,6 +10,7 @@ import itertools
 import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -209,8 +210,8 @@ def _geometry(base: Config) -> Iterator[Variant]:
         name = f"none, {more} more bit{'s' if more > 1 else ''}"
         yield _changed(part, name, base, "means", quantile=1.0, bits=bits + more)
     for use in ("octree", "morton"):
-        yield _variant("order of positions", use, base, lambda use=use: _positions(base, use))
-    rotations = base.attributes["quats"]
+        yield _variant("order of positions", use, base, partial(_positions, base, use))
+    rotations: Any = base.attributes["quats"]
     yield _variant(
         "24 equivalent rotations",
         "only the sign is chosen",
@@ -256,7 +257,8 @@ def _without(base: Config, group: str) -> Config:
 
 def _equal_steps(base: Config) -> Config:
     for group in ("scales", "quats", "sh"):
-        base = _with(base, group, replace(base.attributes[group], adapt=0))
+        codec: Any = base.attributes[group]
+        base = _with(base, group, replace(codec, adapt=0))
     return base
 
 
