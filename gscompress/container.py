@@ -222,7 +222,13 @@ def _missing(where: str, name: str, names: Mapping[str, object]) -> CorruptFileE
 def _read_index(file: BinaryIO, size: int, where: str, *, prefix: bool) -> Index:
     fixed = file.read(_HEAD.size + _CRC.size)
     if fixed[: len(MAGIC)] != MAGIC:
-        raise CorruptFileError(where, "magic", found=fixed[:4].hex(" "), expected=MAGIC.hex(" "))
+        raise CorruptFileError(
+            where,
+            "magic",
+            found=fixed[:4].hex(" "),
+            expected=MAGIC.hex(" "),
+            remedy="This is no .gsz file, whatever its name says.",
+        )
     if len(fixed) < _HEAD.size + _CRC.size:
         raise CorruptFileError(where, "head", found=f"{size} bytes", expected="24 at least")
     _, version, flags, count, stored, text, index_size = _HEAD.unpack_from(fixed)
