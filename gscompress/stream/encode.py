@@ -24,9 +24,10 @@ from gscompress.gaussians import Array, Gaussians
 from gscompress.rate.bounds import check_bounds, find_errors
 from gscompress.render import get_renderer
 from gscompress.stages.base import Context, Progress
+from gscompress.stream.attempt import Moment
 from gscompress.stream.axes import nearest_axes
 from gscompress.stream.clip_writer import ClipWriter
-from gscompress.stream.group import GroupEncoder, Moment
+from gscompress.stream.group import GroupEncoder
 from gscompress.stream.keyframe import KeyFrame, encode_key
 from gscompress.stream.layout import Layout
 from gscompress.stream.manifest import Kind, Manifest
