@@ -231,7 +231,7 @@ def _read_index(file: BinaryIO, size: int, where: str, *, prefix: bool) -> Index
             "magic",
             found=fixed[:4].hex(" "),
             expected=MAGIC.hex(" "),
-            remedy="This is no .gsz file, whatever its name says.",
+            remedy="This is no .gsz file.",
         )
     if len(fixed) < _HEAD.size + _CRC.size:
         raise CorruptFileError(where, "head", found=f"{size} bytes", expected="24 at least")
