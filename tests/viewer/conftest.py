@@ -32,12 +32,7 @@ def node() -> Run:
     def run(cases: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         lines = "".join(json.dumps(case) + "\n" for case in cases)
         done = subprocess.run(
-            [program, "--expose-gc", CASES],
-            input=lines,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+            [program, CASES], input=lines, capture_output=True, text=True, timeout=120, check=False
         )
         assert done.returncode == 0, done.stderr
         answers = [json.loads(line) for line in done.stdout.splitlines()]
