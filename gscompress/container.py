@@ -222,7 +222,13 @@ def _missing(where: str, name: str, names: Mapping[str, object]) -> CorruptFileE
 def _read_index(file: BinaryIO, size: int, where: str, *, prefix: bool) -> Index:
     fixed = file.read(_HEAD.size + _CRC.size)
     if fixed[: len(MAGIC)] != MAGIC:
-        raise CorruptFileError(where, "magic", found=fixed[:4].hex(" "), expected=MAGIC.hex(" "))
+        raise CorruptFileError(
+            where,
+            "magic",
+            found=fixed[:4].hex(" "),
+            expected=MAGIC.hex(" "),
+            remedy="This is no .gsz file, whatever its name says.",
+        )
     if len(fixed) < _HEAD.size + _CRC.size:
         raise CorruptFileError(where, "head", found=f"{size} bytes", expected="24 at least")
     _, version, flags, count, stored, text, index_size = _HEAD.unpack_from(fixed)
@@ -259,17 +265,15 @@ def _read_index(file: BinaryIO, size: int, where: str, *, prefix: bool) -> Index
     return Index(parse_header(header, text, where, packed=packed), entries, where)
 
 
-def group_bytes(chunks: Mapping[str, int], total: int) -> dict[str, int]:
-    """Bytes of each attribute group, and of the framing, in a file of ``total`` bytes.
+def group_bytes(chunks: Mapping[str, int]) -> dict[str, int]:
+    """Bytes of each attribute group.
 
     Args:
         chunks: Length of each chunk; its name up to a dot or @ is its group.
-        total: Length of the file.
     """
     sizes: dict[str, int] = {}
     for name, length in chunks.items():
         stream = name.partition("@")[0]
         group = "means" if stream == "frame" else stream.partition(".")[0]
         sizes[group] = sizes.get(group, 0) + length
-    sizes["container"] = total - sum(sizes.values())
     return sizes

@@ -58,8 +58,8 @@ def ply_bytes(scene: Gaussians) -> int:
 
 def bytes_by_attribute(container: Container) -> dict[str, int]:
     """Bytes of each attribute group's chunks, and of the framing around them."""
-    sizes = {name: len(data) for name, data in container.chunks.items()}
-    return group_bytes(sizes, len(container.to_bytes()))
+    sizes = group_bytes({name: len(data) for name, data in container.chunks.items()})
+    return {**sizes, "container": len(container.to_bytes()) - sum(sizes.values())}
 
 
 def decode_container(container: Container, level: int | None = None) -> Gaussians:

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import click
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from gscompress.cli import VERBS, cli
+from gscompress.cli.examples import Verb
+from gscompress.cli.lazy import LazyGroup
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from gscompress.cli import cli  # noqa: E402
-from gscompress.cli.examples import Verb  # noqa: E402
-from gscompress.cli.lazy import LazyGroup  # noqa: E402
-
 FOLDER = ROOT / "docs" / "cli"
 NOTE = "<!-- Written by tools/make_cli_doc.py; do not edit. -->"
 
@@ -112,7 +112,7 @@ def examples(command: click.Command) -> Iterator[str]:
 def code(text: str) -> str:
     """Options, and commands in quotes, as code; outside of code a star is a star."""
     text = text.replace("*", r"\*")
-    text = re.sub(r"'((?:gscompress|compress) [^']*)'", r"`\1`", text)
+    text = re.sub(rf"'((?:gscompress|{'|'.join(VERBS)})( [^']*)?)'", r"`\1`", text)
     return re.sub(r"(?<![\w`-])(--?[a-z][a-z-]*)(?![\w`])", r"`\1`", text)
 
 

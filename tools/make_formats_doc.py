@@ -21,86 +21,59 @@ from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.node_tools import NodeTools
+
+from gscompress.errors import InputError
+from gscompress.gaussians import Gaussians, Mode
+from gscompress.io import FORMATS
+from gscompress.io.base import Format
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from benchmarks.node_tools import NodeTools  # noqa: E402
-
-from gscompress.errors import InputError  # noqa: E402
-from gscompress.gaussians import Gaussians, Mode  # noqa: E402
-from gscompress.io import FORMATS  # noqa: E402
-from gscompress.io.base import Format  # noqa: E402
-
 DOCUMENT = ROOT / "docs" / "formats.md"
 RESULTS = ROOT / "docs" / "conformance.json"
-SPZ_ROWS = [
-    ["demo", "5/4", "370,957", "40.03 (38.73)", "401,906", "38.75", "402,727", "38.69 (37.96)"],
-    ["", "6/6", "508,633", "48.96 (47.89)", "550,995", "46.38", "552,666", "45.08 (42.74)"],
-    ["", "8/8", "718,187", "54.48 (53.72)", "755,785", "53.30", "755,774", "53.29 (52.51)"],
-    [
-        "bonsai",
-        "5/4",
-        "2,918,474",
-        "45.01 (43.74)",
-        "2,973,130",
-        "38.29",
-        "2,991,521",
-        "38.28 (36.72)",
-    ],
-    ["", "6/6", "3,802,435", "53.03 (51.69)", "3,901,499", "47.04", "3,932,108", "45.88 (41.33)"],
-    ["", "8/8", "5,327,234", "54.41 (53.18)", "5,443,706", "53.40", "5,458,744", "53.40 (52.27)"],
-    [
-        "statue",
-        "5/4",
-        "4,385,442",
-        "47.08 (45.83)",
-        "4,456,104",
-        "45.65",
-        "4,494,560",
-        "45.99 (43.73)",
-    ],
-    ["", "6/6", "5,473,602", "57.62 (54.80)", "5,473,602", "57.62", "5,515,357", "55.39 (53.47)"],
-    ["", "8/8", "6,124,860", "65.08 (63.04)", "6,124,860", "65.08", "6,142,391", "65.08 (63.04)"],
-    ["biker", "-", "2,232,147", "145.93", "2,232,147", "145.93", "2,239,371", "145.76"],
-    [
-        "guitar",
-        "-",
-        "1,406,932",
-        "66.32 (65.07)",
-        "1,406,823",
-        "65.95",
-        "1,411,208",
-        "65.95 (64.85)",
-    ],
-]
-SOG_ROWS = [
-    ["demo, degree 3", "gscompress", "642,814", "55.73 (54.38)", "6"],
-    ["", "gscompress, `--views 0`", "870,062", "53.97 (52.75)", "3"],
-    ["", "splat-transform", "940,897", "49.10 (48.22)", "148"],
-    ["", "gaussforge", "795,614", "22.50 (21.65)", "4"],
-    ["bonsai, degree 3", "gscompress", "3,418,004", "52.40 (50.58)", "27"],
-    ["", "gscompress, `--views 0`", "3,479,620", "48.01 (43.00)", "18"],
-    ["", "splat-transform, other search", "4,685,308", "44.09 (42.32)", "430 (30,900)"],
-    ["", "gaussforge", "3,298,151", "29.94 (25.87)", "1,794"],
-    ["statue, degree 3", "gscompress", "5,890,954", "80.75 (79.56)", "23"],
-    ["", "gscompress, `--views 0`", "5,935,503", "67.76 (62.00)", "6"],
-    ["", "splat-transform, other search", "6,104,705", "64.43 (60.53)", "222 (49,400)"],
-    ["", "gaussforge", "5,477,574", "63.90 (60.66)", "3,382"],
-    ["biker, degree 0", "gscompress", "1,809,320", "73.26 (69.25)", "6"],
-    ["", "splat-transform", "1,854,778", "62.59 (61.26)", "5"],
-    ["", "gaussforge", "1,850,696", "72.94 (71.35)", "3"],
-    ["guitar, degree 0", "gscompress", "1,183,516", "72.01 (62.68)", "3"],
-    ["", "splat-transform", "1,195,995", "62.54 (58.94)", "4"],
-    ["", "gaussforge", "1,160,080", "66.78 (64.62)", "2"],
-]
-COMPARED_ROWS = [
-    ["balanced.gsz", "1,009,933", "44.61 (42.25)", "0.9961", "27.79, lost 0.18"],
-    ["small.gsz", "471,619", "34.16 (29.41)", "0.9631", "28.46, gained 0.50"],
-    ["bonsai.spz", "2,916,047", "44.64 (42.64)", "0.9975", "27.73, lost 0.23"],
-    ["bonsai_8bit.spz", "5,333,584", "54.27 (51.13)", "0.9996", "27.95, lost 0.01"],
-    ["bonsai.sog", "3,417,752", "52.45 (50.07)", "0.9995", "27.95, lost 0.01"],
-    ["bonsai.compressed.ply", "10,113,188", "43.12 (37.41)", "0.9910", "27.83, lost 0.13"],
-]
+SPZ_ROWS = """
+demo | 5/4 | 370,957 | 40.03 (38.73) | 401,906 | 38.75 | 402,727 | 38.69 (37.96)
+| 6/6 | 508,633 | 48.96 (47.89) | 550,995 | 46.38 | 552,666 | 45.08 (42.74)
+| 8/8 | 718,187 | 54.48 (53.72) | 755,785 | 53.30 | 755,774 | 53.29 (52.51)
+bonsai | 5/4 | 2,918,474 | 45.01 (43.74) | 2,973,130 | 38.29 | 2,991,521 | 38.28 (36.72)
+| 6/6 | 3,802,435 | 53.03 (51.69) | 3,901,499 | 47.04 | 3,932,108 | 45.88 (41.33)
+| 8/8 | 5,327,234 | 54.41 (53.18) | 5,443,706 | 53.40 | 5,458,744 | 53.40 (52.27)
+statue | 5/4 | 4,385,442 | 47.08 (45.83) | 4,456,104 | 45.65 | 4,494,560 | 45.99 (43.73)
+| 6/6 | 5,473,602 | 57.62 (54.80) | 5,473,602 | 57.62 | 5,515,357 | 55.39 (53.47)
+| 8/8 | 6,124,860 | 65.08 (63.04) | 6,124,860 | 65.08 | 6,142,391 | 65.08 (63.04)
+biker | - | 2,232,147 | 145.93 | 2,232,147 | 145.93 | 2,239,371 | 145.76
+guitar | - | 1,406,932 | 66.32 (65.07) | 1,406,823 | 65.95 | 1,411,208 | 65.95 (64.85)
+"""
+SOG_ROWS = """
+demo, degree 3 | gscompress | 642,814 | 55.73 (54.38) | 6
+| gscompress, `--views 0` | 870,062 | 53.97 (52.75) | 3
+| splat-transform | 940,897 | 49.10 (48.22) | 148
+| gaussforge | 795,614 | 22.50 (21.65) | 4
+bonsai, degree 3 | gscompress | 3,418,004 | 52.40 (50.58) | 27
+| gscompress, `--views 0` | 3,479,620 | 48.01 (43.00) | 18
+| splat-transform, other search | 4,685,308 | 44.09 (42.32) | 430 (30,900)
+| gaussforge | 3,298,151 | 29.94 (25.87) | 1,794
+statue, degree 3 | gscompress | 5,890,954 | 80.75 (79.56) | 23
+| gscompress, `--views 0` | 5,935,503 | 67.76 (62.00) | 6
+| splat-transform, other search | 6,104,705 | 64.43 (60.53) | 222 (49,400)
+| gaussforge | 5,477,574 | 63.90 (60.66) | 3,382
+biker, degree 0 | gscompress | 1,809,320 | 73.26 (69.25) | 6
+| splat-transform | 1,854,778 | 62.59 (61.26) | 5
+| gaussforge | 1,850,696 | 72.94 (71.35) | 3
+guitar, degree 0 | gscompress | 1,183,516 | 72.01 (62.68) | 3
+| splat-transform | 1,195,995 | 62.54 (58.94) | 4
+| gaussforge | 1,160,080 | 66.78 (64.62) | 2
+"""
+COMPARED_ROWS = """
+balanced.gsz | 1,009,933 | 44.61 (42.25) | 0.9961 | 27.79, lost 0.18
+small.gsz | 471,619 | 34.16 (29.41) | 0.9631 | 28.46, gained 0.50
+bonsai.spz | 2,916,047 | 44.64 (42.64) | 0.9975 | 27.73, lost 0.23
+bonsai_8bit.spz | 5,333,584 | 54.27 (51.13) | 0.9996 | 27.95, lost 0.01
+bonsai.sog | 3,417,752 | 52.45 (50.07) | 0.9995 | 27.95, lost 0.01
+bonsai.compressed.ply | 10,113,188 | 43.12 (37.41) | 0.9910 | 27.83, lost 0.13
+"""
 """What was measured once."""
 
 DATA = ROOT.parent / "shared" / "data"
@@ -305,11 +278,11 @@ def make_scene(degree: int, mode: Mode) -> Gaussians:
     rng = np.random.default_rng(degree)
     n = 32
     return Gaussians(
-        means=rng.normal(size=(n, 3)),
-        quats=rng.normal(size=(n, 4)),
-        log_scales=rng.uniform(-5, 0, (n, 3)),
-        opacity_logits=rng.normal(size=n),
-        sh=rng.uniform(-0.9, 0.9, (n, (degree + 1) ** 2, 3)),
+        means=rng.normal(size=(n, 3)).astype(np.float32),
+        quats=rng.normal(size=(n, 4)).astype(np.float32),
+        log_scales=rng.uniform(-5, 0, (n, 3)).astype(np.float32),
+        opacity_logits=rng.normal(size=n).astype(np.float32),
+        sh=rng.uniform(-0.9, 0.9, (n, (degree + 1) ** 2, 3)).astype(np.float32),
         mode=mode,
     )
 
@@ -345,6 +318,11 @@ def row(name: str) -> str:
 def line(cells: list[str]) -> str:
     """A line of a table."""
     return "| " + " | ".join(cells) + " |"
+
+
+def cells(rows: str) -> list[list[str]]:
+    """Those of a table that is written down here."""
+    return [[cell.strip() for cell in row.split("|")] for row in rows.strip().splitlines()]
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -435,9 +413,9 @@ def document() -> str:
     lines += [row(name) for name in FORMATS.names() if name in WORDS]
     pair = ["Bytes", "PSNR, dB (worst)"]
     headings = ["Scene", "SH bits", "Seen, bytes", pair[1], "Nearest, bytes", "PSNR, dB"]
-    spz = table([*headings, "Niantic's, bytes", pair[1]], SPZ_ROWS)
-    sog = table(["Scene", "Writer", *pair, "CPU s"], SOG_ROWS)
-    compared = table(["File", *pair, "SSIM", "PSNR on photos, dB"], COMPARED_ROWS)
+    spz = table([*headings, "Niantic's, bytes", pair[1]], cells(SPZ_ROWS))
+    sog = table(["Scene", "Writer", *pair, "CPU s"], cells(SOG_ROWS))
+    compared = table(["File", *pair, "SSIM", "PSNR on photos, dB"], cells(COMPARED_ROWS))
     tables = {"spz": spz, "sog": sog, "compared": compared}
     return TEXT.format(table="\n".join(lines), **tables, **conformance())
 

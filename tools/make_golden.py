@@ -16,25 +16,25 @@ import hashlib
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+
+import gscompress as gs
+from gscompress.config import load_config, preset_names
+from gscompress.render import get_renderer
+from gscompress.stream.clip import Clip
+from gscompress.stream.decoder import decode_key
+from gscompress.stream.group import GroupEncoder
+from gscompress.stream.latent_segment import LatentTrack, write_segment
+from gscompress.stream.manifest import Group, Manifest, Segment
+from gscompress.stream.run import Place, Run
+from gscompress.stream.views import Views
+from tests.checks import digest, make_scene
+from tests.stream.motions import moments, swarms
+from tests.stream.test_latent import make_frame
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-import numpy as np  # noqa: E402
-
-import gscompress as gs  # noqa: E402
-from gscompress.config import load_config, preset_names  # noqa: E402
-from gscompress.render import get_renderer  # noqa: E402
-from gscompress.stream.clip import Clip  # noqa: E402
-from gscompress.stream.decoder import decode_key  # noqa: E402
-from gscompress.stream.group import GroupEncoder  # noqa: E402
-from gscompress.stream.latent_segment import LatentTrack, write_segment  # noqa: E402
-from gscompress.stream.manifest import Group, Manifest, Segment  # noqa: E402
-from gscompress.stream.run import Place, Run  # noqa: E402
-from gscompress.stream.views import Views  # noqa: E402
-from tests.checks import digest, make_scene  # noqa: E402
-from tests.stream.motions import moments, swarms  # noqa: E402
-from tests.stream.test_latent import make_frame  # noqa: E402
-
 GOLDEN = ROOT / "tests" / "golden"
 
 

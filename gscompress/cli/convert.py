@@ -125,8 +125,8 @@ _EXAMPLES = (
     "--views",
     metavar="N",
     type=click.IntRange(0),
-    help="In how many of them the harmonics of a .sog or .spz shall look best; 0 for none, 32 "
-    "where not said.",
+    help="In how many of them a .sog or .spz shall look best; 0 rounds to the nearest; "
+    "32 where not said.",
 )
 @overwrite_option
 @common_options

@@ -83,14 +83,14 @@ def _facts(file: Path) -> dict[str, Any]:
 
 
 def _of_gsz(file: Path) -> dict[str, Any]:
-    from gscompress.container import Index, group_bytes
+    from gscompress.container import Index
+    from gscompress.io import bytes_by_attribute
 
     index = Index.read(file)
     try:
         header = msgspec.convert(index.header, Header)
     except msgspec.ValidationError as error:
         raise CorruptFileError(file, "header", found=error) from error
-    sizes = {name: entry.length for name, entry in index.entries.items()}
     return {
         "format": "gsz",
         "bytes": file.stat().st_size,
@@ -101,7 +101,7 @@ def _of_gsz(file: Path) -> dict[str, Any]:
             {"gaussians": gaussians, "end": end}
             for gaussians, end in zip(header.levels, index.level_ends(), strict=False)
         ],
-        "bytes_by_attribute": group_bytes(sizes, file.stat().st_size),
+        "bytes_by_attribute": bytes_by_attribute(file),
         "provenance": index.header["provenance"],
         "config": index.header["config"],
     }

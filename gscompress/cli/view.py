@@ -68,9 +68,9 @@ def verb(
 ) -> None:
     """Show one scene, or two side by side with a split that moves; or play a clip.
 
-    A clip is given by its folder, its manifest.json, or the URL of either. The browser decodes .gsz
-    and clips itself; other formats are converted for it. The page asks nothing but this machine for
-    anything, and only this machine is answered. Ctrl-C ends it.
+    A clip is given by its folder, its manifest.json, or the URL of either. The browser decodes
+    .gsz, the trainer's .ply and clips itself; other files are converted for it. The page asks
+    nothing but this machine for anything, and only this machine is answered. Ctrl-C ends it.
     """
     if desktop:
         _show_on_desktop([Path(place) for place in places])

@@ -173,8 +173,8 @@ class Codec(Protocol):
 class TwoStep(Codec, Protocol):
     """A codec whose decoder reads all its streams knowing nothing but the positions.
 
-    It need not wait for the waves before its own with that, unless the coder looks at classes
-    that are not known yet.
+    It need not wait for the waves before its own with that, unless the coder may look at
+    classes that are not known yet.
     """
 
     def read(self, decoded: Decoded, streams: StreamReader) -> Any:

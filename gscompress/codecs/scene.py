@@ -13,6 +13,7 @@ from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
 from gscompress.codecs.guidance import Guidance
 from gscompress.codecs.levels import split_levels
 from gscompress.codecs.parallel import in_parallel
+from gscompress.entropy.base import PlaneCoder
 from gscompress.gaussians import Gaussians
 
 __all__ = [
@@ -172,7 +173,7 @@ def _read_ahead(
     if not all(hasattr(codecs[group], "read") for group in groups):
         return {}
     settled = "importance" not in codecs or codecs["importance"].settled(streams)
-    if not settled and getattr(streams.coder, "uses_classes", False):
+    if not settled and isinstance(streams.coder, PlaneCoder):
         return {}
     tasks = [partial(codecs[group].read, decoded, streams.of(group)) for group in groups]
     return dict(zip(groups, in_parallel(*tasks), strict=True))

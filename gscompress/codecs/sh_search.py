@@ -12,7 +12,6 @@ error + price * bits. The bits are those of a static model, learned from the sce
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from gscompress import _native
 from gscompress.codecs.guidance import WEIGHTS, Sightings
+from gscompress.codecs.parallel import threads
 from gscompress.gaussians import Array
 
 __all__ = ["ShSearch"]
@@ -90,7 +90,7 @@ class ShSearch:
                 first=into[0],
                 luma=into[1],
                 chroma=into[2],
-                threads=min(os.cpu_count() or 1, 64),
+                threads=threads(),
             )
 
         if price > 0 and values.shape[1] > 1:

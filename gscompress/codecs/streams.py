@@ -164,15 +164,15 @@ class StreamReader:
     @property
     def fills_rows(self) -> bool:
         """Whether ``fill_rows`` works with this coder."""
-        return hasattr(self.coder, "decode_rows")
+        return isinstance(self.coder, RowCoder)
 
     def fill_rows(
         self, name: str, planes: Planes, side: Side, rows: Sequence[NDArray[np.int32]]
     ) -> None:
         """Read planes of integers into a row [N] each, which holds zeros so far."""
-        coder: RowCoder = self.coder  # type: ignore[assignment]
+        assert isinstance(self.coder, RowCoder)
         with self._blame(name):
-            coder.decode_rows(self.get_parts(name), planes, side, rows)
+            self.coder.decode_rows(self.get_parts(name), planes, side, rows)
 
     def get_bits(
         self, name: str, widths: NDArray[np.uint8], ends: Sequence[int] | None = None

@@ -7,7 +7,6 @@ or another number of Gaussians are ignored by the encoder.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from gscompress import _native
 from gscompress.codecs.assigned import Assigned
 from gscompress.codecs.base import Decoded
 from gscompress.codecs.guidance import Guidance, Trained
+from gscompress.codecs.parallel import threads
 from gscompress.codecs.word_metric import WordMetric
 from gscompress.gaussians import Array
 
@@ -177,7 +177,7 @@ class TrainableWords:
                 beta2=_BETA2,
                 epsilon=_EPSILON,
                 damping=self.damping,
-                threads=min(os.cpu_count() or 1, 64),
+                threads=threads(),
             )
             words.append(learned.words())
         self.assigned = replace(self.assigned, words=tuple(words))

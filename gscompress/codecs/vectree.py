@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,6 +15,7 @@ from gscompress.codecs.assigned import Assigned
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
 from gscompress.codecs.guidance import Guidance
 from gscompress.codecs.kmeans import KMeans
+from gscompress.codecs.parallel import threads
 from gscompress.codecs.quantize import check_adapt, check_positive, rounded
 from gscompress.codecs.sh_search import ShSearch
 from gscompress.codecs.word_metric import DAMPING, METRIC_ROUNDS, WordMetric, codebook
@@ -309,8 +309,7 @@ def _dequantize(
 ) -> None:
     if levels.shape[1]:
         planes = np.ascontiguousarray(levels).reshape(-1, len(out))
-        threads = min(os.cpu_count() or 1, 64)
-        _native.dequantize_ycocg(*_luma_and_chroma(planes), steps, chroma, first, out, threads)
+        _native.dequantize_ycocg(*_luma_and_chroma(planes), steps, chroma, first, out, threads())
 
 
 def _own_planes(levels: NDArray[np.int32], own: NDArray[np.bool_]) -> NDArray[np.int32]:

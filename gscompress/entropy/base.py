@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,13 +99,12 @@ class Planes:
         return np.array(rows, dtype=np.int32).reshape(-1, 3)
 
 
+@runtime_checkable
 class PlaneCoder(Protocol):
     """A Coder that also models planes of integers by their neighbourhood.
 
-    One whose model looks at the importance classes sets ``uses_classes``.
+    Its model may look at all that ``side`` has, the importance classes among it.
     """
-
-    uses_classes: ClassVar[bool] = False
 
     def encode_planes(self, values: Integers, planes: Planes, side: Side) -> Sequence[bytes]:
         """Encode values [C, N]: the bytes of each level."""
@@ -122,6 +121,7 @@ class PlaneCoder(Protocol):
         ...
 
 
+@runtime_checkable
 class RowCoder(Protocol):
     """A Coder that decodes all planes side by side, into rows that lie anywhere."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,6 @@ class Mix:
     adapt while coding, so a stream carries no tables; all arithmetic is in integers. The mixing is
     that of M. Mahoney, "Adaptive weighing of context models for lossless data compression" (2005).
     """
-
-    uses_classes: ClassVar[bool] = True
 
     def encode(self, symbols: Symbols) -> bytes:
         """Encode symbols, each predicted in the context of the one before it."""

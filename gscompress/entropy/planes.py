@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscompress import _native
-from gscompress.entropy.base import Coder, Integers, Planes, Side, Symbols
+from gscompress.entropy.base import Coder, Integers, PlaneCoder, Planes, RowCoder, Side, Symbols
 from gscompress.errors import CorruptFileError
 
 __all__ = ["decode_planes", "encode_planes"]
@@ -27,7 +27,7 @@ def encode_planes(
     side: Side,
 ) -> list[bytes]:
     """Encode planes of integers with ``coder``: the bytes of each level of ``side``."""
-    if hasattr(coder, "encode_planes"):
+    if isinstance(coder, PlaneCoder):
         return list(coder.encode_planes(values, planes, side))
     model = _model(planes, side)
     parts: list[list[bytes]] = [[] for _ in side.levels]
@@ -48,9 +48,9 @@ def decode_planes(
     Raises:
         CorruptFileError: The bytes are not what an encoder would have written.
     """
-    if hasattr(coder, "decode_planes"):
+    if isinstance(coder, PlaneCoder):
         return np.asarray(coder.decode_planes(parts, planes, side))
-    if hasattr(coder, "decode_rows"):
+    if isinstance(coder, RowCoder):
         rows = np.zeros((len(planes), len(side)), np.int32)
         coder.decode_rows(parts, planes, side, list(rows))
         return rows

@@ -29,11 +29,8 @@ class GszFormat:
 
     def parts(self, path: Path) -> dict[str, int]:
         """Bytes of each attribute."""
-        index = Index.read(path)
-        sizes = {name: entry.length for name, entry in index.entries.items()}
-        groups = group_bytes(sizes, path.stat().st_size)
-        del groups["container"]
-        return groups
+        entries = Index.read(path).entries
+        return group_bytes({name: entry.length for name, entry in entries.items()})
 
     def save(self, scene: Gaussians, path: Path) -> None:
         """Compress a scene with the preset ``fast``."""

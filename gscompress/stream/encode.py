@@ -5,7 +5,6 @@ frame --match--> moment --GroupEncoder, at a price--> segment --Manifest--> a fo
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import time
@@ -22,15 +21,16 @@ from gscompress.config import load_config
 from gscompress.errors import InputError, UsageError
 from gscompress.files import StrPath
 from gscompress.gaussians import Array, Gaussians
-from gscompress.io.atomic import atomic_write
 from gscompress.rate.bounds import check_bounds, find_errors
 from gscompress.render import get_renderer
 from gscompress.stages.base import Context, Progress
+from gscompress.stream.attempt import Moment
 from gscompress.stream.axes import nearest_axes
-from gscompress.stream.group import GroupEncoder, Moment
+from gscompress.stream.clip_writer import ClipWriter
+from gscompress.stream.group import GroupEncoder
 from gscompress.stream.keyframe import KeyFrame, encode_key
 from gscompress.stream.layout import Layout
-from gscompress.stream.manifest import Group, Kind, Manifest, Segment
+from gscompress.stream.manifest import Kind, Manifest
 from gscompress.stream.pricing import Budget, Found, Goal, Nominal, Quality, nominal_price
 from gscompress.stream.run_search import Way, choose_way, find_run, learn_run, probed
 from gscompress.stream.settings import FrameReport, Settings, Trajectories
@@ -66,21 +66,7 @@ class _Open:
 
     key: KeyFrame
     encoder: GroupEncoder
-    segments: list[Segment]
     learned: bool
-
-    @property
-    def frames(self) -> int:
-        return sum(segment.frames for segment in self.segments)
-
-    @property
-    def bytes(self) -> int:
-        return sum(segment.bytes for segment in self.segments)
-
-    def finished(self) -> Group:
-        return Group(
-            first=self.segments[0].first, frames=self.frames, segments=tuple(self.segments)
-        )
 
 
 class ClipEncoder:
@@ -115,12 +101,13 @@ class ClipEncoder:
     ) -> None:
         self.settings = settings or Settings()
         self.reports: list[FrameReport] = []
-        self._folder = Path(folder)
         self._config = replace(load_config(self.settings.preset), stages=())
+        made = {**asdict(self.settings), "preset": self._config.to_dict()}
+        provenance = {"gscompress": gscompress.__version__, "settings": made}
+        self._writer = ClipWriter(Path(folder), self.settings.fps, provenance)
         self._renderer = get_renderer(device)
         self._device, self._seed, self._progress = device, seed, progress
         self._cameras, self._given_control = list(cameras), list(control)
-        self._groups: list[Group] = []
         self._open: _Open | None = None
         self._before: Gaussians | None = None
         self._waiting: list[Moment] = []
@@ -180,7 +167,7 @@ class ClipEncoder:
         self._control = Control(self._given_control or self._cameras, self._renderer)
 
     def _frames_in_group(self) -> int:
-        return len(self._waiting) + (0 if self._open is None else self._open.frames)
+        return len(self._waiting) + self._writer.frames_in_group
 
     def _change(self, moment: Moment) -> None:
         """Code a frame as what changed, at once or as part of a run."""
@@ -213,12 +200,11 @@ class ClipEncoder:
         )
         key = encode_key(scene, self._config, self.settings, ctx)
         factors = None
-        if self._open is not None:
-            if matches is not None and self._open.learned:
-                factors = self._open.encoder.factors_of(matches, len(scene))
-            self._groups.append(self._open.finished())
+        if self._open is not None and self._open.learned and matches is not None:
+            factors = self._open.encoder.factors_of(matches, len(scene))
         encoder = GroupEncoder(key.scene, key.rows, self._views, self.settings.max_error, factors)
-        self._open = _Open(key, encoder, [], learned=factors is not None)
+        self._open = _Open(key, encoder, learned=factors is not None)
+        self._writer.begin_group()
         if self._goal is None or matches is None:
             self._goal, self._last_run = self._make_goal(len(scene)), None
         self._write("key", [scene], [key.scene], [len(scene)], key.data, started)
@@ -298,10 +284,9 @@ class ClipEncoder:
 
     def _budgeted(self, goal: Goal, frames: int) -> None:
         """Give a budget what is left of the group's bytes for so many frames."""
-        assert self._open is not None
         if isinstance(goal, Budget):
-            left = self.settings.group_bytes - self._open.bytes
-            coming = self.settings.gop - self._open.frames
+            left = self.settings.group_bytes - self._writer.bytes_in_group
+            coming = self.settings.gop - self._writer.frames_in_group
             goal.bytes = max(left / max(coming, 1), 64.0) * frames
 
     def _check(self, found: Found, moments: Sequence[Moment]) -> None:
@@ -337,13 +322,8 @@ class ClipEncoder:
         turnover: Sequence[tuple[int, int]] | None = None,
     ) -> None:
         """Write a segment, and tell of it."""
-        assert self._open is not None
-        first, count = len(self.reports), len(scenes)
-        url = f"{first:06d}.{'gsz' if kind == 'key' else 'gsr'}"
-        with atomic_write(self._folder / url) as file:
-            file.write(data)
-        digest = hashlib.sha256(data).hexdigest()
-        self._open.segments.append(Segment(url, kind, first, count, len(data), digest))
+        count = len(scenes)
+        first = self._writer.add(kind, data, count).first
         quality = [self._control.psnr(b, a) for a, b in zip(scenes, decoded, strict=True)]
         seconds = time.perf_counter() - started
         for k, scene in enumerate(decoded):
@@ -365,20 +345,8 @@ class ClipEncoder:
 
     def _write_manifest(self, *, complete: bool) -> Manifest:
         assert self._open is not None
-        scene, settings = self._open.key.scene, asdict(self.settings)
-        settings["preset"] = self._config.to_dict()
-        manifest = Manifest(
-            fps=self.settings.fps,
-            sh_degree=scene.sh_degree,
-            gaussians=max(report.gaussians for report in self.reports),
-            groups=(*self._groups, self._open.finished()),
-            mode=scene.mode,
-            color_space=scene.colour_space,
-            complete=complete,
-            provenance={"gscompress": gscompress.__version__, "settings": settings},
-        )
-        manifest.write(self._folder)
-        return manifest
+        most = max(report.gaussians for report in self.reports)
+        return self._writer.write_manifest(self._open.key.scene, most, complete=complete)
 
 
 def encode_clip(

@@ -6,7 +6,6 @@ multiplications, divisions and comparisons only.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscompress import _native
+from gscompress.codecs.parallel import threads
 from gscompress.gaussians import Array, Gaussians
 
 __all__ = [
@@ -164,8 +164,7 @@ def morton_order(means: Array) -> NDArray[np.intp]:
 def references_of(means: Array) -> NDArray[np.int32]:  # [N, 3] -> [N, 2]
     """For Gaussians in Morton order the nearest one before each, and another one before it."""
     count = len(means)
-    threads = min(os.cpu_count() or 1, 64)
-    near, _ = _native.nearest_before(_grid(means), [count], _WINDOW, threads)
+    near, _ = _native.nearest_before(_grid(means), [count], _WINDOW, threads())
     before = np.maximum(np.arange(count, dtype=np.int32) - 1, 0)
     other = np.where(near == before, near[near] if count else near, before)
     return np.ascontiguousarray(np.stack([near, other], axis=1))

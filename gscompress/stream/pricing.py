@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gscompress.stream.group import Attempt
+from gscompress.stream.attempt import Attempt
 
 __all__ = ["Budget", "Found", "Goal", "Nominal", "Quality", "nominal_price"]
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscompress.gaussians import Array
+from gscompress.stream.attempt import Attempt, Moment, Probe, State, followed
 from gscompress.stream.decoder import Track, phase_of
-from gscompress.stream.group import Attempt, GroupEncoder, Moment, Probe, State, followed
+from gscompress.stream.group import GroupEncoder
 from gscompress.stream.path import Path, Term
 from gscompress.stream.segment import Frame, Paths, Segment
 from gscompress.stream.slots import FRACTION

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gscompress.gaussians import Array
-from gscompress.stream.group import Attempt, GroupEncoder, Moment
+from gscompress.stream.attempt import Attempt, Moment
+from gscompress.stream.group import GroupEncoder
 from gscompress.stream.pricing import Budget, Found, Nominal, Quality
 from gscompress.stream.run import NOTHING, Place, Run, within_bounds
 from gscompress.stream.segment import Frame, Segment

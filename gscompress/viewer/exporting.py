@@ -42,7 +42,7 @@ def export_viewer(
         The files written.
 
     Raises:
-        InputError: A scene cannot be read, or the folder holds something.
+        InputError: A scene cannot be read, is damaged, or the folder holds something.
         UsageError: There are no scenes, or more than two.
     """
     folder, clip = Path(folder), only_clip(paths)
@@ -52,6 +52,7 @@ def export_viewer(
     with tempfile.TemporaryDirectory() as scratch:
         sources = {name: path for name, path in site_files().items() if name != "scene.json"}
         for number, file in enumerate(files):
+            file.check_whole()
             sources[f"files/{number}/{file.url_name}"] = file.write_to(Path(scratch) / str(number))
         targets = [_copy(path, folder / name) for name, path in sources.items()]
     if clip is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gscompress.cameras import Camera
+from gscompress.container import Container
 from gscompress.errors import InputError, UsageError
 from gscompress.files import open_input
 from gscompress.io import detect_format, load, scene_bytes
@@ -71,6 +72,18 @@ class ShownFile:
         if self.native:
             return self.path.name
         return f"{self.path.stem.removesuffix('.compressed')}.ply"
+
+    def check_whole(self) -> None:
+        """Refuse a file that the page reads itself and that is cut short, or damaged.
+
+        Raises:
+            CorruptFileError: A checksum of a .gsz is not that of its bytes.
+            InputError: A PLY is shorter, or longer, than its header says.
+        """
+        if detect_format(self.path).id == "gsz":
+            Container.read(self.path)
+        elif self.native:
+            read_header(self.path).check_size()
 
     def write_to(self, folder: Path) -> Path:
         """The file as the page reads it: itself, or a PLY in ``folder``, which is made.

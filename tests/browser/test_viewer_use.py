@@ -162,7 +162,10 @@ def test_fingers(browser, serve, files) -> None:
     touch("touchEnd")
     assert page.evaluate("viewer.stage.split") == pytest.approx(0.25, abs=0.02)
     place = "[viewer.stage.pose.position, viewer.stage.target]"
-    distance = lambda: np.linalg.norm(np.subtract(*page.evaluate(place)))  # noqa: E731
+
+    def distance() -> float:
+        return float(np.linalg.norm(np.subtract(*page.evaluate(place))))
+
     position, before = page.evaluate(place)[0], distance()
     touch("touchStart", (150, 90))
     touch("touchMove", (190, 100))

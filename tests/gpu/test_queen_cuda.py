@@ -9,18 +9,21 @@ from gscompress.gaussians import ATTRIBUTES
 from gscompress.render import get_renderer
 from tests.render.scenes import make_camera, make_scene, psnr
 
+pytest.importorskip("torch", reason="needs torch")
+pytest.importorskip("gsplat", reason="needs gsplat")
+
+import torch
+
+from gscompress.stages.targets import render_targets
+from gscompress.stream.latent import LatentFrame, apply
+from gscompress.stream.training.frame import train_frame
+from gscompress.stream.training.motion import find_motion, foreground_shares
+from gscompress.stream.training.settings import BirthSettings, QueenSettings
+
 pytestmark = pytest.mark.cuda
 
-torch = pytest.importorskip("torch", reason="needs torch")
-pytest.importorskip("gsplat", reason="needs gsplat")
 if not torch.cuda.is_available():
     pytest.skip("needs a CUDA device", allow_module_level=True)
-
-from gscompress.stages.targets import render_targets  # noqa: E402
-from gscompress.stream.latent import LatentFrame, apply  # noqa: E402
-from gscompress.stream.training.frame import train_frame  # noqa: E402
-from gscompress.stream.training.motion import find_motion, foreground_shares  # noqa: E402
-from gscompress.stream.training.settings import BirthSettings, QueenSettings  # noqa: E402
 
 DEVICES = ("cuda", "cpu")
 CAMERAS = [make_camera(96, 72, angle=a) for a in np.linspace(0, 6, 8)]

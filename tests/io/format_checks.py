@@ -11,9 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gscompress.codecs.guidance import Sightings
 from gscompress.errors import InputError
 from gscompress.gaussians import Gaussians, Mode
 from gscompress.io.base import Format
+
+EYES = np.array([[6, 0, 1], [5, 3, 0], [-1, 6, 2]], np.float32)
+"""Where cameras stand that look at such a scene."""
 
 
 def make_scene(n: int, degree: int = 0, mode: Mode = "default", seed: int = 0) -> Gaussians:
@@ -29,6 +33,14 @@ def make_scene(n: int, degree: int = 0, mode: Mode = "default", seed: int = 0) -
         sh=sh,
         mode=mode,
     )
+
+
+def seen(scene: Gaussians, seed: int = 0) -> Sightings:
+    """Each Gaussian from two of three cameras, or one."""
+    rng = np.random.default_rng(seed)
+    weights = rng.uniform(0.5, 20, (len(scene), 3))
+    weights[np.arange(len(scene)), rng.integers(3, size=len(scene))] = 0
+    return Sightings.of(EYES, weights)
 
 
 def angles(a: np.ndarray, b: np.ndarray) -> np.ndarray:

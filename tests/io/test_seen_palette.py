@@ -12,17 +12,7 @@ from gscompress.io.axes import sh_basis
 from gscompress.io.quantised import morton_order
 from gscompress.io.seen_palette import DAMPING, PULL, SeenPalette
 from gscompress.io.sog import SogFormat
-from tests.io.format_checks import make_scene
-
-EYES = np.array([[6, 0, 1], [5, 3, 0], [-1, 6, 2]], np.float32)
-
-
-def seen(scene: Gaussians, seed: int = 0) -> Sightings:
-    """Each Gaussian from two of three cameras, or one."""
-    rng = np.random.default_rng(seed)
-    weights = rng.uniform(0.5, 20, (len(scene), 3))
-    weights[np.arange(len(scene)), rng.integers(3, size=len(scene))] = 0
-    return Sightings.of(EYES, weights)
+from tests.io.format_checks import EYES, make_scene, seen
 
 
 def directions(scene: Gaussians) -> np.ndarray:  # [N, V, 3]

@@ -13,16 +13,7 @@ from gscompress.io.quantised import from_smallest_three, morton_order, smallest_
 from gscompress.io.seen_shapes import MOST, PIXEL, SeenShapes, least_seen, turn_per_component
 from gscompress.io.sog import SogFormat
 from gscompress.io.sog_writer import shortest
-from tests.io.format_checks import make_scene, matching
-
-EYES = np.array([[6, 0, 1], [5, 3, 0], [-1, 6, 2]], np.float32)
-
-
-def seen(scene: Gaussians, seed: int = 0) -> Sightings:
-    rng = np.random.default_rng(seed)
-    weights = rng.uniform(0.5, 20, (len(scene), 3))
-    weights[np.arange(len(scene)), rng.integers(3, size=len(scene))] = 0
-    return Sightings.of(EYES, weights)
+from tests.io.format_checks import EYES, make_scene, matching, seen
 
 
 def rotation(quat: np.ndarray) -> np.ndarray:

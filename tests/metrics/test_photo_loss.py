@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="the loss is for optimising with torch")
+pytest.importorskip("torch", reason="the loss is for optimising with torch")
 
-from skimage.metrics import structural_similarity  # noqa: E402
+import torch
+from skimage.metrics import structural_similarity
 
-from gscompress.errors import InputError  # noqa: E402
-from gscompress.metrics.photo_loss import PhotoLoss  # noqa: E402
+from gscompress.errors import InputError
+from gscompress.metrics.photo_loss import PhotoLoss
 
 
 def images(height: int, width: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -8,10 +8,12 @@ from gscompress.errors import InputError
 from gscompress.render.cpu import CpuRenderer
 from tests.render.scenes import make_camera, make_scene
 
-torch = pytest.importorskip("torch", reason="gradients need torch")
+pytest.importorskip("torch", reason="gradients need torch")
 pytest.importorskip("gsplat", reason="the reference is built on gsplat's torch functions")
 
-from tests.oracle import dense  # noqa: E402
+import torch
+
+from tests.oracle import dense
 
 NAMES = ("means", "quats", "scales", "opacities", "sh")
 LEVELS = _native.simd_levels()

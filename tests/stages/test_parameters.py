@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="optimising needs torch")
+pytest.importorskip("torch", reason="optimising needs torch")
 
-from gscompress.stages.parameters import Parameters  # noqa: E402
+import torch
+
+from gscompress.stages.parameters import Parameters
 
 
 def noisy(value: torch.Tensor, step: int) -> torch.Tensor:

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from gscompress.gaussians import Gaussians
-from gscompress.stream.group import Moment
+from gscompress.stream.attempt import Moment
 from gscompress.stream.tracking import match
 
 

@@ -8,8 +8,9 @@ import pytest
 import gscompress as gs
 from gscompress.gaussians import ATTRIBUTES, Gaussians
 from gscompress.render import get_renderer
+from gscompress.stream.attempt import Moment
 from gscompress.stream.decoder import GroupDecoder, decode_key
-from gscompress.stream.group import GroupEncoder, Moment
+from gscompress.stream.group import GroupEncoder
 from gscompress.stream.pricing import Quality
 from gscompress.stream.run import Place, Run
 from gscompress.stream.run_search import choose_way, find_run

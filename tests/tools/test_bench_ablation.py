@@ -15,7 +15,8 @@ from gscompress.config import load_config
 from gscompress.entropy.base import Planes, Symbols
 from gscompress.entropy.mix import Mix
 from gscompress.entropy.rans import Rans
-from tests.checks import make_scene
+from gscompress.gaussians import ATTRIBUTES
+from tests.checks import decode, encode, make_scene
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -64,6 +65,18 @@ def test_a_blinkered_coder_decodes_what_it_encodes_and_pays_for_what_it_does_not
     assert sizes["partners"] > sizes["all"]
     assert sizes["references"] > sizes["previous"] >= sizes["all"] * 0.98
     assert sizes["nothing"] > sizes["all"] * 1.1
+
+
+def test_a_coder_around_another_waits_for_guessed_classes():
+    """What the inner one looks at, the outer one need not know."""
+    from benchmarks.ablation_parts import Blinkered
+
+    for coder in (Mix(), Rans()):
+        scene = make_scene(300, 1)
+        _, chunks, levels = encode(scene, coder=Blinkered(coder))
+        back, same = (decode(scene, chunks, levels, c) for c in (Blinkered(coder), coder))
+        for name in ATTRIBUTES:
+            assert (getattr(back, name) == getattr(same, name)).all(), name
 
 
 def test_order_zero_is_the_entropy_of_each_plane():

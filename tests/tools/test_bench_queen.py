@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs torch")
+pytest.importorskip("torch", reason="training needs torch")
 
-from gscompress.stream.latent import LatentFrame, apply  # noqa: E402
-from gscompress.stream.training.motion import Motion  # noqa: E402
-from gscompress.stream.training.settings import QueenSettings  # noqa: E402
-from tests.render.scenes import make_scene  # noqa: E402
+import torch
+
+from gscompress.stream.latent import LatentFrame, apply
+from gscompress.stream.training.motion import Motion
+from gscompress.stream.training.settings import QueenSettings
+from tests.render.scenes import make_scene
 
 TOOLS = Path(__file__).parents[2] / "tools"
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="the trainer needs torch")
+pytest.importorskip("torch", reason="the trainer needs torch")
 
-from gscompress.render.cpu import CpuRenderer  # noqa: E402
-from tools.demo_scene import rig  # noqa: E402
-from tools.demo_scene.mcmc import Sampler, rotation_matrices  # noqa: E402
-from tools.demo_scene.model import Model, initial_model  # noqa: E402
-from tools.demo_scene.pictures import render_picture  # noqa: E402
-from tools.demo_scene.seeds import sparse_points  # noqa: E402
-from tools.demo_scene.trainer import Config, View, mean_psnr, train  # noqa: E402
+import torch
+
+from gscompress.render.cpu import CpuRenderer
+from tools.demo_scene import rig
+from tools.demo_scene.mcmc import Sampler, rotation_matrices
+from tools.demo_scene.model import Model, initial_model
+from tools.demo_scene.pictures import render_picture
+from tools.demo_scene.seeds import sparse_points
+from tools.demo_scene.trainer import Config, View, mean_psnr, train
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -11,8 +11,9 @@ import numpy as np
 import gscompress as gs
 from gscompress.gaussians import Gaussians
 from gscompress.render import get_renderer
+from gscompress.stream.attempt import Attempt, Moment
 from gscompress.stream.decoder import decode_key
-from gscompress.stream.group import Attempt, GroupEncoder, Moment
+from gscompress.stream.group import GroupEncoder
 from gscompress.stream.manifest import MANIFEST, Group, Kind, Manifest, Segment
 from gscompress.stream.pricing import nominal_price
 from gscompress.stream.run import Run

@@ -24,9 +24,11 @@ from tests.checks import make_scene
 def scenes(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("scenes")
     scene = make_scene(40, 1)
-    paths = {"gsz": folder / "a b%.gsz", "spz": folder / "b.spz", "secret": folder / "secret.txt"}
+    names = {"gsz": "a b%.gsz", "spz": "b.spz", "ply": "c.ply", "secret": "secret.txt"}
+    paths = {kind: folder / name for kind, name in names.items()}
     gs.compress(scene, "fast", device="cpu").save(paths["gsz"])
     gs.save(scene, paths["spz"])
+    gs.save(scene, paths["ply"])
     paths["secret"].write_text("secret")
     return paths
 
@@ -169,6 +171,20 @@ def test_export(scenes, tmp_path):
     export_viewer([scenes["gsz"]], folder, overwrite=True)
     assert (folder / "mine.txt").read_text() == "kept"
     assert len(json.loads((folder / "scene.json").read_text())["files"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["gsz", "ply", "spz"])
+def test_what_is_damaged_is_not_exported(scenes, tmp_path, kind):
+    whole = scenes[kind].read_bytes()
+    damaged = {"half": whole[: len(whole) // 2]}
+    if kind == "gsz":
+        damaged["flipped"] = whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:]
+        damaged["text"] = b"hello world"
+    for name, data in damaged.items():
+        (path := tmp_path / f"{name}.{kind}").write_bytes(data)
+        with pytest.raises(InputError, match=path.name):
+            export_viewer([path], tmp_path / "site")
+        assert not (tmp_path / "site").exists()
 
 
 def test_the_site_asks_for_nothing_elsewhere():

@@ -10,11 +10,13 @@ import itertools
 import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.wrapped import Wrapped
 from benchmarks.zero_flags import ZeroFlags
 from gscompress.codecs import CODECS
 from gscompress.codecs.rotation24 import Rotation24
@@ -48,30 +50,20 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Blinkered:
+class Blinkered(Wrapped):
     """A coder that is shown less than both sides know.
 
     Attributes:
-        coder: The coder.
         references: Which Gaussian may predict: a near one, the one before, or none.
         classes: Whether importance classes are a context.
         nearness: Whether the distance of the reference is a context.
         partners: Whether other planes of the same Gaussian are a context.
     """
 
-    coder: Any
     references: Literal["nearest", "previous", "none"] = "nearest"
     classes: bool = True
     nearness: bool = True
     partners: bool = True
-
-    def encode(self, symbols: Symbols) -> bytes:
-        return bytes(self.coder.encode(symbols))
-
-    def decode(
-        self, data: bytes, count: int, contexts: NDArray[np.uint16] | None = None
-    ) -> NDArray[np.int32]:
-        return np.asarray(self.coder.decode(data, count, contexts))
 
     def encode_planes(
         self, values: NDArray[np.int32], planes: Planes, side: Side
@@ -218,8 +210,8 @@ def _geometry(base: Config) -> Iterator[Variant]:
         name = f"none, {more} more bit{'s' if more > 1 else ''}"
         yield _changed(part, name, base, "means", quantile=1.0, bits=bits + more)
     for use in ("octree", "morton"):
-        yield _variant("order of positions", use, base, lambda use=use: _positions(base, use))
-    rotations = base.attributes["quats"]
+        yield _variant("order of positions", use, base, partial(_positions, base, use))
+    rotations: Any = base.attributes["quats"]
     yield _variant(
         "24 equivalent rotations",
         "only the sign is chosen",
@@ -265,7 +257,8 @@ def _without(base: Config, group: str) -> Config:
 
 def _equal_steps(base: Config) -> Config:
     for group in ("scales", "quats", "sh"):
-        base = _with(base, group, replace(base.attributes[group], adapt=0))
+        codec: Any = base.attributes[group]
+        base = _with(base, group, replace(codec, adapt=0))
     return base
 
 

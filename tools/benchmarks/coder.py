@@ -25,10 +25,9 @@ from numpy.typing import NDArray
 
 from benchmarks.output import print_table, write_json
 from gscompress import _native
+from gscompress.config import component
+from gscompress.entropy import CODERS
 from gscompress.entropy.base import Symbols
-from gscompress.entropy.rans import Rans
-from gscompress.entropy.torchac import Torchac
-from gscompress.entropy.zstd import Zstd
 from gscompress.errors import MissingDependencyError
 from gscompress.gaussians import Gaussians
 from gscompress.io import load
@@ -123,7 +122,7 @@ def activity(values: NDArray[np.int32]) -> NDArray[np.uint16]:
     """Class of each value by the magnitudes of the two before it."""
     before = np.abs(np.concatenate([[0, 0], values])).astype(np.int64)
     magnitude = before[1:-1] + before[:-2]
-    return np.minimum(2 * np.log2(1 + magnitude), CONTEXTS - 1).astype(np.uint16)
+    return np.asarray(np.minimum(2 * np.log2(1 + magnitude), CONTEXTS - 1), np.uint16)
 
 
 def _measure(stream: str, coder: str, parts: list[Symbols], bound: float, repeats: int) -> Row:
@@ -151,7 +150,7 @@ def _coder(name: str) -> tuple[Callable[[Symbols], bytes], Decode]:
     family, _, model = name.partition(":")
     if family == "constriction":
         return _constriction_encode, _constriction_decode
-    coder = {"rans": lambda: Rans(model), "torchac": Torchac, "zstd": Zstd}[family]()  # type: ignore[arg-type]
+    coder = component(CODERS, {"use": family, **({"model": model} if model else {})}, "coder")
     return coder.encode, lambda data, part: coder.decode(data, len(part.values), part.contexts)
 
 
@@ -178,7 +177,7 @@ def _constriction_encode(part: Symbols) -> bytes:
     low = np.int32(part.values.min())
     for model, at in reversed(list(_constriction_models(part))):
         coder.encode_reverse(part.values[at] - low, model)
-    return coder.get_compressed().tobytes()
+    return bytes(coder.get_compressed().tobytes())
 
 
 def _constriction_decode(data: bytes, part: Symbols) -> NDArray[np.int32]:

@@ -143,6 +143,6 @@ def verdict(ours: Curve, others: Mapping[str, Curve], low: float = 30, high: flo
                 not_reached = psnr if not_reached is None else min(psnr, not_reached)
             elif least is None or saving < least[0]:
                 least = saving, psnr, name
-    saving, at, name = least or (None, None, None)
-    fine = not_reached is None and saving is not None and saving >= 0
-    return Verdict(fine, saving, at, name, not_reached)
+    if least is None:
+        return Verdict(False, None, None, None, not_reached)
+    return Verdict(not_reached is None and least[0] >= 0, *least, not_reached)

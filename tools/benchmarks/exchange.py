@@ -151,7 +151,8 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         ply = Path(folder) / "scene.ply"
         save(subject.scene, ply)
-        rows = [measured(w, subject, ply, Path(folder), k) for k, w in enumerate([*asked, *made])]
+        both: list[Peer | Made] = [*asked, *made]
+        rows = [measured(w, subject, ply, Path(folder), k) for k, w in enumerate(both)]
     print_table(
         f"{options.scene.name}: {len(subject.scene):,} Gaussians, {len(subject.test)} views",
         ["writer", "setting", "bytes", "PSNR, dB (worst view)", "CPU s"],

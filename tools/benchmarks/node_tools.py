@@ -60,8 +60,8 @@ class NodeTools:
     def _npm(self, npm: str, *packages: str) -> None:
         binaries = self.folder / "node_modules" / ".bin"
         environment = os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}"}
-        command = [npm, "install", "--no-audit", "--no-fund", "--prefix", self.folder, *packages]
-        _run(command, environment)
+        flags = ("install", "--no-audit", "--no-fund", "--prefix")
+        _run([npm, *flags, self.folder, *packages], environment)
 
 
 def _run(command: list[str | Path], environment: dict[str, str]) -> None:

@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def means(rows: Sequence[Row]) -> list[Row]:
     found = []
     for what in dict.fromkeys(row.what for row in rows):
         own = [row for row in rows if row.what == what]
-        values = {}
+        values: dict[str, Any] = {}
         for name in NUMBERS:
             numbers = [getattr(row, name) for row in own]
             values[name] = None if None in numbers else float(np.mean(numbers))
@@ -162,7 +163,7 @@ def _scene(place: Place, options: argparse.Namespace, store: Store) -> list[Row]
             }
             say(f"{place.dataset.name}, {place.scene}, {preset}: {len(test)} views")
             job = _Job(place, train, test, preset, Path(temporary))
-            rows.append([Row(**row) for row in store.get(key, lambda job=job: job.run(options))])
+            rows.append([Row(**row) for row in store.get(key, partial(job.run, options))])
             say("  ".join(_cells(rows[-1][1], rows[-1])))
     return [rows[0][0], *(pair[1] for pair in rows)]
 
@@ -227,7 +228,7 @@ class _Job:
         assert before is not None
         sizes = sorted({f"{view.camera.width}x{view.camera.height}" for view in self.test})
         note = "; ".join(filter(None, [self.place.note, _lpips_note(report)]))
-        common = {
+        common: dict[str, Any] = {
             "dataset": self.place.dataset.name,
             "scene": self.place.scene,
             "views": len(self.test),

@@ -20,18 +20,29 @@ __all__ = ["Peer", "all_peers"]
 class Peer(Protocol):
     """A tool at one setting."""
 
-    family: str
-    """The tool and format: settings of one family make a curve."""
-    setting: str
-    """What its user can choose; empty where there is nothing."""
-    ending: str
-    """Of the file it writes."""
-    note: str
-    """What a reader of its numbers must know."""
-    slow: bool
-    """Takes minutes for 100,000 Gaussians of degree 3."""
-    ours: bool
-    """It is a format of others, but our own program writes it."""
+    @property
+    def family(self) -> str:
+        """The tool and format: settings of one family make a curve."""
+
+    @property
+    def setting(self) -> str:
+        """What its user can choose; empty where there is nothing."""
+
+    @property
+    def ending(self) -> str:
+        """Of the file it writes."""
+
+    @property
+    def note(self) -> str:
+        """What a reader of its numbers must know."""
+
+    @property
+    def slow(self) -> bool:
+        """Takes minutes for 100,000 Gaussians of degree 3."""
+
+    @property
+    def ours(self) -> bool:
+        """It is a format of others, but our own program writes it."""
 
     def encode(self, ply: Path, scene: Gaussians, output: Path) -> None:
         """Write ``scene``, which lies as PLY at ``ply``, to ``output``. May raise Unavailable."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,8 +92,9 @@ class Subject:
         return cls(path, scene, train, test, options.device)
 
     @cached_property
-    def renderer(self) -> Remembering:
-        return Remembering(get_renderer(self.device), self.scene)
+    def renderer(self) -> Renderer:
+        """For `evaluate`, which calls nothing but ``render``."""
+        return cast("Renderer", Remembering(get_renderer(self.device), self.scene))
 
     @cached_property
     def digest(self) -> str:

@@ -18,7 +18,7 @@ import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -158,13 +158,16 @@ def _rows(span: Range, options: argparse.Namespace, store: Store) -> Iterator[Ro
     qualities = options.qualities
     for kind in ("size", "psnr"):
         key = {**base, "ends": kind, "qualities": qualities}
-        low, high = store.get(key, lambda kind=kind: span.ends(kind, qualities))
+        low, high = store.get(key, partial(span.ends, kind, qualities))
         for target in targets_between(kind, low, high, options.count):
             key = {**base, "kind": kind, "target": target, "hold_out": options.hold_out}
-            make: Any = lambda kind=kind, target=target: asdict(span.reach(kind, target))  # noqa: E731
-            row = Row(**store.get(key, make))
+            row = Row(**store.get(key, partial(_reached, span, kind, target)))
             say("  ".join(_cells(row)))
             yield row
+
+
+def _reached(span: Range, kind: str, target: float) -> dict[str, Any]:
+    return asdict(span.reach(kind, target))
 
 
 def _hits(kind: str, target: float, reached: float) -> bool:

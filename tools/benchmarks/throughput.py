@@ -132,11 +132,13 @@ def _powers(rows: Sequence[Row]) -> Iterator[list[str]]:
 
 def _run(verb: str, ply: Path, compressed: Path, preset: str) -> dict[str, float]:
     bench = Path(__file__).resolve().parents[1] / "bench.py"
-    command = [sys.executable, bench, "throughput", "--child", verb, ply, compressed, preset]
+    files = str(ply), str(compressed)
+    command = [sys.executable, str(bench), "throughput", "--child", verb, *files, preset]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"{verb} of {ply.name} with {preset} failed:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 def _child(verb: str, ply: str, compressed: str, preset: str) -> int:

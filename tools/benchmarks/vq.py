@@ -196,7 +196,8 @@ def bytes_at(wanted: float, curve: Sequence[Point]) -> float | None:
     points = sorted((point.psnr, point.bytes) for point in curve)
     if not points or not points[0][0] - 0.005 <= wanted <= points[-1][0] + 0.005:
         return None
-    return float(np.interp(wanted, *zip(*points, strict=True)))
+    psnrs, sizes = zip(*points, strict=True)
+    return float(np.interp(wanted, psnrs, sizes))
 
 
 def at_equal_quality(points: Sequence[Point], wanted: Sequence[float]) -> list[list[str]]:

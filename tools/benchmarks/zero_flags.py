@@ -5,39 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gscompress.entropy.base import Planes, Side, Symbols
+from benchmarks.wrapped import Wrapped
+from gscompress.entropy.base import Planes, Side
 from gscompress.entropy.planes import decode_planes, encode_planes
 
 __all__ = ["ZeroFlags"]
 
 
 @dataclass(frozen=True)
-class ZeroFlags:
+class ZeroFlags(Wrapped):
     """Codes more flags before the harmonics; where one is 0, its integers cost nothing.
 
     The codec of colours has a flag per Gaussian and channel already: whether there is anything
     above the constant term. It stays, and those of other planes are coded as they are.
 
     Attributes:
-        coder: The coder.
         of: A flag for each ``band``, or nested ones that say up to which ``degree`` a channel goes.
     """
 
-    coder: Any
     of: Literal["band", "degree"]
-
-    def encode(self, symbols: Symbols) -> bytes:
-        return bytes(self.coder.encode(symbols))
-
-    def decode(
-        self, data: bytes, count: int, contexts: NDArray[np.uint16] | None = None
-    ) -> NDArray[np.int32]:
-        return np.asarray(self.coder.decode(data, count, contexts))
 
     def encode_planes(
         self, values: NDArray[np.int32], planes: Planes, side: Side

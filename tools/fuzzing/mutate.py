@@ -16,7 +16,9 @@ from gscompress.errors import GscompressError
 __all__ = ["mutation", "subject"]
 
 NUMBERS = [0, 1, -1, 2, 3, 7, 16, 255, 65535, 65536, 10**6, 2**31 - 1, 2**31, 2**32, 2**53, 2**63]
-OTHERS = ["", "x", None, True, [], {}, -1, 0.5, 1e308, -1e-308, "0" * 1000, [[]], "../a", "nan"]
+OTHERS: list[Any] = [
+    "", "x", None, True, [], {}, -1, 0.5, 1e308, -1e-308, "0" * 1000, [[]], "../a", "nan",
+]  # fmt: skip
 PLY_WORDS = [
     b"ply", b"format", b"ascii 1.0", b"binary_little_endian 1.0", b"binary_big_endian 1.0",
     b"element vertex", b"element face", b"property", b"list uchar int", b"float", b"double",

@@ -19,15 +19,15 @@ from gscompress.config import Config, load_config
 from gscompress.errors import CorruptFileError, InputError
 from gscompress.files import StrPath, read_input
 from gscompress.gaussians import Gaussians
-from gscompress.io.atomic import atomic_write
 from gscompress.pipeline import compress
 from gscompress.render.base import Renderer
 from gscompress.stages import checkpoint
+from gscompress.stream.clip_writer import ClipWriter
 from gscompress.stream.decoder import decode_key
 from gscompress.stream.latent import apply
 from gscompress.stream.latent_segment import LatentTrack, write_segment
 from gscompress.stream.layout import octaves_of
-from gscompress.stream.manifest import MANIFEST, MAX_SEGMENT, Group, Kind, Manifest, Segment
+from gscompress.stream.manifest import MANIFEST, MAX_SEGMENT, Kind, Manifest, Segment
 from gscompress.stream.segment import Segment as LatentSegment
 from gscompress.stream.training.footage import Footage
 from gscompress.stream.training.frame import train_frame
@@ -118,20 +118,20 @@ class ClipTrainer:
             found, expected = f"{frames} frames", f"1 to {len(self.footage)}, as there are photos"
             raise InputError("frames", found=found, expected=expected)
         self._scene, self._identity = scene, self._identify(scene)
-        self._groups: list[list[Segment]] = []
+        provenance: dict[str, Any] = {
+            "version": gscompress.__version__,
+            "training": self._identity,
+            "settings": dataclasses.asdict(self.settings),
+        }
+        self._writer = ClipWriter(self.folder, self.fps, provenance)
         self._most = 0
         if not self._resume():
             self._write_key(scene, time.perf_counter())
             self._write_manifest(complete=False)
-        for number in range(self._count, frames):
+        for number in range(self._writer.frames, frames):
             self._learn(number)
             self._write_manifest(complete=False)
         return self._write_manifest(complete=True)
-
-    @property
-    def _count(self) -> int:
-        """Frames that there are."""
-        return sum(len(segments) for segments in self._groups)
 
     def _identify(self, scene: Gaussians) -> str:
         preset = self.preset if isinstance(self.preset, Config) else str(self.preset)
@@ -141,7 +141,7 @@ class ClipTrainer:
 
     def _write_key(self, scene: Gaussians, started: float) -> None:
         """Begin a group with a scene."""
-        number = self._count
+        number = self._writer.frames
         config = dataclasses.replace(load_config(self.preset), stages=())
         data = compress(
             scene,
@@ -151,7 +151,7 @@ class ClipTrainer:
             seed=self.settings.seed,
         ).to_bytes()
         self._begin(data, f"key frame {number}")
-        self._add(f"{number:06d}.gsz", "key", data, started)
+        self._add("key", data, started)
 
     def _begin(self, key: bytes, where: str) -> None:
         """Go on from a key frame."""
@@ -161,7 +161,7 @@ class ClipTrainer:
         self._visible = _TYPICAL_CLASS - typical
         self._track = LatentTrack(decoded, self._visible)
         self._key_bytes, self._key_count = len(key), len(decoded)
-        self._groups.append([])
+        self._writer.begin_group()
 
     def _resume(self) -> bool:
         """Take up the clip in the folder; whether there is one."""
@@ -188,8 +188,9 @@ class ClipTrainer:
                 self._begin(data, where)
             else:
                 list(self._track.advance(LatentSegment.from_bytes(data, where), where))
+            self._writer.keep(segment)
             self._note(segment, 0.0, 0, 0)
-        log.info("%s: %d frames are there already", self.folder, self._count)
+        log.info("%s: %d frames are there already", self.folder, self._writer.frames)
         return True
 
     def _learn(self, number: int) -> None:
@@ -210,7 +211,7 @@ class ClipTrainer:
             foreground(self.footage, number, now.cameras),
             self._room(),
         )
-        if self.gop and len(self._groups[-1]) >= self.gop:
+        if self.gop and self._writer.frames_in_group >= self.gop:
             self._write_key(apply(previous, frame), started)
             return
         data = write_segment(self._track, frame, number, self._visible)
@@ -220,7 +221,7 @@ class ClipTrainer:
             return
         latents = [part.any(axis=1) for part in frame.latents.values()]
         changed = int(np.any(latents, axis=0).sum()) if latents else 0
-        self._add(f"{number:06d}.gsr", "latent", data, started, len(frame.moved), changed)
+        self._add("latent", data, started, len(frame.moved), changed)
 
     def _room(self) -> int:
         """How many may be born until the next key frame."""
@@ -229,16 +230,12 @@ class ClipTrainer:
         return max(0, most - len(self._track.scene))
 
     def _add(
-        self, url: str, kind: Kind, data: bytes, started: float, moved: int = 0, changed: int = 0
+        self, kind: Kind, data: bytes, started: float, moved: int = 0, changed: int = 0
     ) -> None:
-        with atomic_write(self.folder / url) as file:
-            file.write(data)
-        digest = hashlib.sha256(data).hexdigest()
-        segment = Segment(url, kind, self._count, 1, len(data), digest)
+        segment = self._writer.add(kind, data)
         self._note(segment, time.perf_counter() - started, moved, changed)
 
     def _note(self, segment: Segment, seconds: float, moved: int, changed: int) -> None:
-        self._groups[-1].append(segment)
         scene = self._track.scene
         self._most = max(self._most, len(scene))
         found = None
@@ -251,21 +248,4 @@ class ClipTrainer:
         self.reports.append(report)
 
     def _write_manifest(self, *, complete: bool) -> Manifest:
-        scene = self._scene
-        provenance: dict[str, Any] = {
-            "version": gscompress.__version__,
-            "training": self._identity,
-            "settings": dataclasses.asdict(self.settings),
-        }
-        manifest = Manifest(
-            fps=self.fps,
-            sh_degree=scene.sh_degree,
-            gaussians=self._most,
-            groups=tuple(Group(one[0].first, len(one), tuple(one)) for one in self._groups),
-            mode=scene.mode,
-            color_space=scene.colour_space,
-            complete=complete,
-            provenance=provenance,
-        )
-        manifest.write(self.folder)
-        return manifest
+        return self._writer.write_manifest(self._scene, self._most, complete=complete)

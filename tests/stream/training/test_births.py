@@ -8,23 +8,25 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-torch = pytest.importorskip("torch", reason="training needs torch")
+pytest.importorskip("torch", reason="training needs torch")
 
-from gscompress.cameras import Camera  # noqa: E402
-from gscompress.errors import InputError  # noqa: E402
-from gscompress.gaussians import Gaussians  # noqa: E402
-from gscompress.metrics import psnr  # noqa: E402
-from gscompress.render.cpu import CpuRenderer  # noqa: E402
-from gscompress.stages.targets import render_targets  # noqa: E402
-from gscompress.stream.latent import LatentFrame, apply  # noqa: E402
-from gscompress.stream.latent_segment import LatentTrack, write_segment  # noqa: E402
-from gscompress.stream.segment import Segment  # noqa: E402
-from gscompress.stream.training.births import Births  # noqa: E402
-from gscompress.stream.training.frame import train_frame  # noqa: E402
-from gscompress.stream.training.model import LatentModel  # noqa: E402
-from gscompress.stream.training.motion import Motion, find_motion  # noqa: E402
-from gscompress.stream.training.settings import BirthSettings, QueenSettings  # noqa: E402
-from tests.stream.training.conftest import BLOB  # noqa: E402
+import torch
+
+from gscompress.cameras import Camera
+from gscompress.errors import InputError
+from gscompress.gaussians import Gaussians
+from gscompress.metrics import psnr
+from gscompress.render.cpu import CpuRenderer
+from gscompress.stages.targets import render_targets
+from gscompress.stream.latent import LatentFrame, apply
+from gscompress.stream.latent_segment import LatentTrack, write_segment
+from gscompress.stream.segment import Segment
+from gscompress.stream.training.births import Births
+from gscompress.stream.training.frame import train_frame
+from gscompress.stream.training.model import LatentModel
+from gscompress.stream.training.motion import Motion, find_motion
+from gscompress.stream.training.settings import BirthSettings, QueenSettings
+from tests.stream.training.conftest import BLOB
 
 RENDERER = CpuRenderer(threads=2)
 QUICK = QueenSettings(steps=120)

@@ -8,20 +8,22 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs torch")
+pytest.importorskip("torch", reason="training needs torch")
 
-from gscompress.cameras import Camera  # noqa: E402
-from gscompress.gaussians import ATTRIBUTES, Gaussians  # noqa: E402
-from gscompress.metrics import psnr  # noqa: E402
-from gscompress.pseudo_views import camera_extent  # noqa: E402
-from gscompress.render.cpu import CpuRenderer  # noqa: E402
-from gscompress.stages.targets import render_targets  # noqa: E402
-from gscompress.stream.latent import LatentFrame, apply  # noqa: E402
-from gscompress.stream.training.frame import train_frame  # noqa: E402
-from gscompress.stream.training.model import LatentModel, straight_round  # noqa: E402
-from gscompress.stream.training.motion import find_motion  # noqa: E402
-from gscompress.stream.training.settings import QueenSettings  # noqa: E402
-from tests.stream.training.conftest import BLOB  # noqa: E402
+import torch
+
+from gscompress.cameras import Camera
+from gscompress.gaussians import ATTRIBUTES, Gaussians
+from gscompress.metrics import psnr
+from gscompress.pseudo_views import camera_extent
+from gscompress.render.cpu import CpuRenderer
+from gscompress.stages.targets import render_targets
+from gscompress.stream.latent import LatentFrame, apply
+from gscompress.stream.training.frame import train_frame
+from gscompress.stream.training.model import LatentModel, straight_round
+from gscompress.stream.training.motion import find_motion
+from gscompress.stream.training.settings import QueenSettings
+from tests.stream.training.conftest import BLOB
 
 RENDERER = CpuRenderer(threads=2)
 QUICK = QueenSettings(steps=120)

@@ -7,16 +7,18 @@ import math
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs torch")
+pytest.importorskip("torch", reason="training needs torch")
 
-from gscompress.errors import InputError  # noqa: E402
-from gscompress.stream.training.gates import (  # noqa: E402
+import torch
+
+from gscompress.errors import InputError
+from gscompress.stream.training.gates import (
     expected_open,
     first_log_alpha,
     gate,
     logistic_noise,
 )
-from gscompress.stream.training.settings import GateSettings  # noqa: E402
+from gscompress.stream.training.settings import GateSettings
 
 GATE = GateSettings(temperature=0.3, low=-0.5, high=1.01)
 

@@ -8,21 +8,23 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs torch")
+pytest.importorskip("torch", reason="training needs torch")
 
-from gscompress.cameras import Camera  # noqa: E402
-from gscompress.errors import InputError  # noqa: E402
-from gscompress.gaussians import Gaussians  # noqa: E402
-from gscompress.render import get_renderer  # noqa: E402
-from gscompress.stages.targets import Targets, render_targets  # noqa: E402
-from gscompress.stream.training.motion import (  # noqa: E402
+import torch
+
+from gscompress.cameras import Camera
+from gscompress.errors import InputError
+from gscompress.gaussians import Gaussians
+from gscompress.render import get_renderer
+from gscompress.stages.targets import Targets, render_targets
+from gscompress.stream.training.motion import (
     find_motion,
     foreground_shares,
     near_cameras,
     viewspace_difference,
 )
-from gscompress.stream.training.settings import MotionSettings  # noqa: E402
-from tests.stream.training.conftest import BLOB  # noqa: E402
+from gscompress.stream.training.settings import MotionSettings
+from tests.stream.training.conftest import BLOB
 
 RENDERER = get_renderer("cpu")
 

@@ -1,5 +1,5 @@
 // The fields of a codec or coder in the header: what they may be, which is what the native classes
-// let pass (gscompress/codecs, gscompress/entropy; tests/viewer/test_fields.py compares).
+// let pass (gscompress/codecs, gscompress/entropy; tests/viewer/test_header.py compares).
 
 import { GszError } from "./errors.js";
 
