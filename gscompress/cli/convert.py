@@ -13,7 +13,7 @@ import click
 
 from gscompress.cli.examples import Verb
 from gscompress.cli.session import Session, common_options, overwrite_option, pass_session
-from gscompress.errors import UsageError
+from gscompress.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from gscompress.cameras import Camera
@@ -202,8 +202,13 @@ def _read(source: Path, level: int | None, axes: str | None, sh_degree: int | No
 
     if level is None:
         scene = load(source, axes=axes)
-    elif detect_format(source).id != "gsz":
-        raise UsageError(f"--level {level}: {source} is no .gsz, which alone has levels of detail")
+    elif (known := detect_format(source).id) != "gsz":
+        raise InputError(
+            source,
+            found=f"the format {known}",
+            expected="a .gsz, which alone has levels of detail",
+            remedy="Leave --level out.",
+        )
     else:
         scene = turned(decompress(source, level), axes or OURS, OURS)
     if sh_degree is None:

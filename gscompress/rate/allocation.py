@@ -48,6 +48,14 @@ by it, where they are near, it gains what noise would have cost."""
 _MEANS_GAIN = 0.03
 """Octaves of squared error that other bits of positions must gain: they order the scene anew."""
 
+_BITS = (0, 1, -1, 2)
+"""By how many bits positions may become coarser."""
+
+_AGAIN = 0.15
+"""Octaves of squared error: where steps have moved that far, what they do is measured again."""
+
+_ROUNDS = 3
+
 _LEAST = 1e-30
 """Squared errors below it are none."""
 
@@ -78,6 +86,15 @@ def allocate(config: Config, encoder: Encoder, ctx: Context) -> Config:
     """
     if config.allocate == 0 or len(encoder.scene) == 0:
         return config
+    for _ in range(_ROUNDS):
+        config, gain = _better(config, encoder, ctx)
+        if gain < _AGAIN:
+            break
+    return config
+
+
+def _better(config: Config, encoder: Encoder, ctx: Context) -> tuple[Config, float]:
+    """Steps that suit the scene better, and by how many octaves the squared error should fall."""
     trials = _Trials(config, encoder, ctx)
     groups = _groups(config)
     told = ctx.step("allocate")
@@ -91,16 +108,16 @@ def allocate(config: Config, encoder: Encoder, ctx: Context) -> Config:
     means, *slopes = [Slope(e.octave_bytes, float(np.mean(e.errors / before))) for e in effects]
     octave_bytes = sum(slope.octave_bytes for slope in slopes)
     if octave_bytes <= 0:
-        return config
+        return config, 0.0
     bits, factors, gain = bits_and_factors(slopes, means)
     log.info("allocation: %s, %s, %d, gain %.3f", means, slopes, bits, gain)
     if gain <= 0:
-        return config
+        return config, 0.0
     # Bytes do not follow the logarithm of steps exactly: what is missing comes from all of them.
     coarser = _coarser(config, bits)
     saved = trials.saved(_widened(coarser, groups.values(), factors))
     rest = 2.0 ** (-saved / octave_bytes)
-    return _widened(coarser, groups.values(), [factor * rest for factor in factors])
+    return _widened(coarser, groups.values(), [factor * rest for factor in factors]), gain
 
 
 def bits_and_factors(slopes: Sequence[Slope], means: Slope) -> tuple[int, list[float], float]:
@@ -110,7 +127,7 @@ def bits_and_factors(slopes: Sequence[Slope], means: Slope) -> tuple[int, list[f
     """
     found = []
     b, e = np.array([(slope.octave_bytes, slope.error) for slope in slopes]).T
-    for bits in (0, 1, -1) if means.octave_bytes > 0 else (0,):
+    for bits in _BITS if means.octave_bytes > 0 else (0,):
         save = -bits * means.octave_bytes
         factors = np.array(shares_of_steps(_cautious(slopes), save))
         moved = e @ (factors**2 - 1) + means.error * (4.0**bits - 1)

@@ -72,7 +72,7 @@ def test_the_demo_scene_gets_better_at_the_same_size():
     images = [gs.render(demo, camera) for camera in test[::2]]
     found = []
     for views in (0, 4):
-        config = load_config("balanced", [f"allocate={views}"])
+        config = load_config("balanced", [f"allocate={views}"], stages="none")
         result = gs.compress(demo, config, cameras=train)
         decoded = result.decoded()
         score = np.mean(
@@ -84,6 +84,24 @@ def test_the_demo_scene_gets_better_at_the_same_size():
     assert after > before + 0.2
     assert tuned["attributes"]["sh"]["step"] < plain["attributes"]["sh"]["step"]
     assert tuned["attributes"]["means"]["bits"] < plain["attributes"]["means"]["bits"]
+
+
+def test_positions_far_too_fine_are_found_in_rounds():
+    """No single look at what steps do trusts itself that far."""
+    scene = make_scene(800, 1)
+    cameras = gs.virtual_cameras(scene, 3)
+    without = ["attributes.importance.views=0", "attributes.sh.views=0"]
+    found = []
+    for views in (0, 3):
+        sets = [f"allocate={views}", "attributes.means.bits=21", *without]
+        result = gs.compress(scene, load_config("balanced", sets, stages="none"))
+        decoded, bits = result.decoded(), result.container.header["config"]["attributes"]["means"]
+        score = np.mean([psnr(gs.render(decoded, c), gs.render(scene, c)) for c in cameras])
+        found.append((len(result.to_bytes()), score, bits["bits"]))
+    (size, before, _), (other_size, after, bits) = found
+    assert bits <= 21 - 4
+    assert abs(other_size / size - 1) < 0.02
+    assert after > before + 5
 
 
 @pytest.mark.parametrize("preset", ["fast", "lossless"])
