@@ -211,10 +211,10 @@ def _encode_seconds(summaries: Sequence[Path], tests: Sequence[Path]) -> dict[st
     for path in summaries:
         try:
             document = json.loads(read_input(path, MAX_SUMMARY_BYTES))
-            entries = document["files"] if "files" in document else [document]
+            entries = document.get("files", [document])
             done = [entry for entry in entries if "error" not in entry]
             told |= {Path(e["output"]).resolve(): float(e["seconds"]) for e in done}
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             broken = isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
             raise InputError(
                 path,
