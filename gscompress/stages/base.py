@@ -59,6 +59,8 @@ class Context:
         checkpoints: Folder in which long stages keep their state, to go on after an interruption.
         trained: Codebooks that a stage has trained, by attribute group; see
             `gscompress.codecs.tuning`.
+        learn_all: A stage has seen that views it holds out get worse: from now on renders of the
+            input are learned, from all cameras, and no photos.
     """
 
     scene: Gaussians
@@ -73,6 +75,7 @@ class Context:
     allocate: Allocate | None = None
     checkpoints: Path | None = None
     trained: dict[str, Trained] = field(default_factory=dict)
+    learn_all: bool = False
 
     @cached_property
     def cameras(self) -> Sequence[Camera]:

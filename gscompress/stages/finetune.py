@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,15 @@ from gscompress.stages.targets import Targets, parts, photo_targets, render_targ
 
 __all__ = ["Finetune", "Rates"]
 
+log = logging.getLogger(__name__)
+
 MEGABYTE = 1 << 20
+
+MIN_CHECKABLE = 8
+"""Training cameras of which one can be held out to check what photos of the others teach."""
+
+TOLERANCE = 1.5
+"""dB that views held out may lose on the way; high rates that heal later cost less."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +82,17 @@ class Finetune(Stage):
     The same seed gives the same bytes on a CPU, for any number of threads, unless ``seconds`` ends
     it.
 
+    Views held out can get worse, however well the others are learned. Few photos are learned by
+    heart, each with its own exposure. And where cameras see each other, all but one show the body
+    of that one: what grows there hides everything from it, be it learned from photos or renders.
+    So a look that finds the views held out much worse than at the start ends the attempt, and with
+    ``target`` auto also photos that have improved no look. Then, and in all later stages, renders
+    of the input are learned from all cameras.
+
     Attributes:
-        target: What is matched: renders of the input scene; the photos; or auto: the photos where
-            there are any.
+        target: What is matched: renders of the input scene; the photos, whatever comes of it; or
+            auto: the photos where there are any, as long as they help. Of fewer than eight cameras
+            none is held out to tell, and auto means renders, unless ``check_views`` is 0.
         steps: Number of steps.
         seconds: Wall time after which to stop, whatever the steps; 0 for no limit. What a run gives
             then depends on the machine.
@@ -143,18 +160,30 @@ class Finetune(Stage):
         photos = self._uses_photos(ctx)
         if len(scene) == 0 or self.steps == 0:
             return scene
+        optimiser = self._optimiser(scene, ctx, photos=photos)
+        found = optimiser.run()
+        helped = optimiser.gained if photos else not optimiser.is_hopeless
+        if helped or self.target == "photos":
+            return found
+        log.warning("views held out get worse: now renders from all cameras are learned")
+        ctx.learn_all = True
+        return self._optimiser(found, ctx, photos=False).run()
+
+    def _optimiser(self, scene: Gaussians, ctx: Context, *, photos: bool) -> Optimiser:
+        plan = self._plan(ctx, camera_extent(ctx.cameras))
+        if self.target != "photos" and not ctx.learn_all:
+            plan = dataclasses.replace(plan, tolerance=TOLERANCE)
         train, check = self._targets(ctx, photos=photos)
-        optimiser = Optimiser(
+        return Optimiser(
             scene,
-            self._plan(ctx, camera_extent(ctx.cameras)),
+            plan,
             train,
             check,
             ctx.renderer,
             CodecQuantizer.of(scene, ctx) if self.requantize else None,
             ctx.step("fine-tune"),
-            ctx.checkpoint_path("finetune"),
+            ctx.checkpoint_path("finetune_all" if ctx.learn_all else "finetune"),
         )
-        return optimiser.run()
 
     def _uses_photos(self, ctx: Context) -> bool:
         has = ctx.images is not None and bool(ctx.given_cameras)
@@ -166,7 +195,10 @@ class Finetune(Stage):
                 expected="the photos of the training cameras",
                 remedy="Give them (--images with --cameras), or set target to renders.",
             )
-        return has and self.target != "renders"
+        if self.target == "auto":
+            checkable = self.check_views == 0 or len(ctx.cameras) >= MIN_CHECKABLE
+            return has and checkable and not ctx.learn_all
+        return self.target == "photos"
 
     def _plan(self, ctx: Context, extent: float) -> Plan:
         threads = getattr(ctx.renderer, "threads", 1)
@@ -192,6 +224,8 @@ class Finetune(Stage):
             cameras = [fit_camera(c, ctx.images[i], c.name) for i, c in enumerate(cameras)]
         whole = parts(cameras, self.every)
         checked, learned = _divide(len(cameras), self.check_views)
+        if ctx.learn_all:
+            learned = list(range(len(cameras)))
         look = [whole[view][number % len(whole[view])] for number, view in enumerate(checked)]
         learn = [part for view in learned for part in whole[view]]
         pseudo = self._pseudo([cameras[view] for view in learned], ctx)

@@ -41,6 +41,7 @@ class Plan:
         requantize: Steps after which to ask the quantizer anew.
         check_every: Steps between two looks at the check views, at which the state is saved.
         patience: Looks without improvement after which to stop; 0 to go on.
+        tolerance: How many dB worse than the first a look may be; at a worse one it stops.
         seed: Of the order of the views.
     """
 
@@ -54,6 +55,7 @@ class Plan:
     requantize: int = 50
     check_every: int = 100
     patience: int = 0
+    tolerance: float = math.inf
     seed: int = 0
 
     def rate_factor(self, done: float) -> float:
@@ -115,6 +117,18 @@ class Optimiser:
             self._best = self.scene.replace(**state.best)
 
     @property
+    def gained(self) -> bool:
+        """Whether the check views got better than at first; true without any."""
+        looks = list(self.psnr.values())
+        return not looks or (max(looks) > looks[0] and not self.is_hopeless)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether a look was worse than the first by more than the plan tolerates."""
+        looks = list(self.psnr.values())
+        return bool(looks) and min(looks) < looks[0] - self.plan.tolerance
+
+    @property
     def _step(self) -> int:
         return self._learner.step
 
@@ -170,7 +184,7 @@ class Optimiser:
                 {name: getattr(self._best, name) for name in ATTRIBUTES},
             )
             checkpoint.save(self.path, self._identity, state)
-        return 0 < self.plan.patience <= self._misses
+        return self.is_hopeless or 0 < self.plan.patience <= self._misses
 
     def _mean_psnr(self) -> float:
         found = [

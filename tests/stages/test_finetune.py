@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from gscompress.gaussians import ATTRIBUTES, Array, Gaussians
 from gscompress.metrics.psnr import psnr
 from gscompress.pipeline import compress
 from gscompress.rate import Encoder, allocate
-from gscompress.stages.base import Context
+from gscompress.stages.base import Context, Progress
 from gscompress.stages.finetune import Finetune, Rates
 from gscompress.stages.quantizer import CodecQuantizer
 from gscompress.stages.targets import parts
@@ -213,7 +214,9 @@ class TestEarlyStop:
         with caplog.at_level(logging.INFO, "gscompress"):
             after = dataclasses.replace(stage, patience=3).apply(before, context)
         assert same(after, before)
-        assert len(caplog.records) == 4  # at the start, and three that are worse
+        # At the start, one that is much worse, and why all views are learned then; at the start
+        # again, and three that are worse.
+        assert len(caplog.records) == 3 + 4
 
     def test_no_end_to_patience(self, context: Context, caplog: pytest.LogCaptureFixture) -> None:
         stage = dataclasses.replace(QUICK, rates=Rates(sh0=3.0), steps=30, check_every=5)
@@ -221,13 +224,90 @@ class TestEarlyStop:
             dataclasses.replace(stage, patience=0, check_views=2).apply(
                 pruned(context, 0.9), context
             )
-        assert len(caplog.records) == 7
+        assert len(caplog.records) == 3 + 7
 
     def test_time_is_up(self, context: Context) -> None:
         steps: list[int] = []
         context.progress = lambda what, done, total: steps.append(done)
         dataclasses.replace(QUICK, seconds=0.3, steps=10**6).apply(pruned(context), context)
         assert 1 <= len(steps) < 1000
+
+
+class TestCamerasThatSeeEachOther:
+    """A ring of cameras around a ball; where one is held out, all others show its body."""
+
+    STAGE = dataclasses.replace(
+        QUICK, target="auto", steps=60, check_every=20, check_views=1, pseudo=0.0
+    )
+
+    @pytest.fixture
+    def ring(self, scene: Gaussians, cameras: list[Camera]) -> Context:
+        """Photos in which something black has grown before the lens of the only check camera."""
+        ctx = Context(scene, cameras[::4], device="cpu")
+        black = scene.select(np.arange(1)).replace(
+            means=np.float32(0.45 * ctx.cameras[4].position)[None],
+            log_scales=np.full((1, 3), np.log(0.3), np.float32),
+            opacity_logits=np.full(1, 5.0, np.float32),
+            sh=np.where(np.arange(9)[:, None] == 0, np.float32(-1.7), np.float32([0, 0, 0]))[None],
+        )
+        faint = black.replace(opacity_logits=np.full(1, -4.5, np.float32))
+        ctx.scene = Gaussians.concat([scene, faint])
+        shown = Gaussians.concat([scene, black])
+        ctx.images = [
+            ctx.renderer.render(scene if view == 4 else shown, camera).image
+            for view, camera in enumerate(ctx.cameras)
+        ]
+        return ctx
+
+    def stop_after(self, count: int) -> Progress:
+        calls = itertools.count(1)
+
+        def progress(what: str, step: int, total: int) -> None:
+            if next(calls) == count:
+                raise Interrupted
+
+        return progress
+
+    def thinned(self, ctx: Context) -> Gaussians:
+        return ctx.scene.select(np.flatnonzero(np.arange(len(ctx.scene)) % 40 != 1))
+
+    def test_photos_never_make_it_worse(
+        self, ring: Context, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        before = self.thinned(ring)
+        after = self.STAGE.apply(before, ring)
+        assert ring.learn_all
+        assert "from all cameras" in caplog.text
+        start = mean_psnr(before, ring.cameras, ring)
+        assert mean_psnr(after, ring.cameras, ring) > start + 1
+        # Later stages do not try again.
+        assert not self.STAGE._uses_photos(ring)
+        bare = Context(ring.scene, ring.cameras, device="cpu", learn_all=True)
+        assert same(self.STAGE.apply(before, ring), self.STAGE.apply(before, bare))
+
+    def test_goes_on_after_an_interruption(self, ring: Context, tmp_path: Path) -> None:
+        before = self.thinned(ring)
+        whole = self.STAGE.apply(before, ring)
+        assert ring.learn_all
+        for stop in (15, 45):  # while photos are learned, then renders
+            ring.learn_all, ring.checkpoints = False, tmp_path
+            ring.progress = self.stop_after(stop)
+            with pytest.raises(Interrupted):
+                self.STAGE.apply(before, ring)
+        ring.learn_all, ring.progress = False, None
+        assert same(self.STAGE.apply(before, ring), whole)
+
+    def test_photos_that_are_asked_for_are_learned(self, ring: Context) -> None:
+        before = self.thinned(ring)
+        after = dataclasses.replace(self.STAGE, target="photos").apply(before, ring)
+        assert same(after, before)  # no look at the check view was better
+        assert not ring.learn_all
+
+    def test_too_few_to_tell(self, ring: Context) -> None:
+        assert ring.images is not None
+        few = Context(ring.scene, ring.cameras[:7], ring.images[:7], device="cpu")
+        assert not self.STAGE._uses_photos(few)
+        assert dataclasses.replace(self.STAGE, check_views=0)._uses_photos(few)
 
 
 class TestQuantizer:
