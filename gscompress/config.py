@@ -200,7 +200,8 @@ def _find(source: str | os.PathLike[str]) -> tuple[Path, str]:
     if path.is_file():
         return path, name
     if path.suffix == ".toml" or os.sep in name:
-        raise ConfigError(name, found="no such file", expected="a TOML configuration")
+        found = "a directory" if path.is_dir() else "no such file"
+        raise ConfigError(name, found=found, expected="a TOML configuration")
     raise ConfigError(
         f"preset {name!r}",
         found="no such preset",

@@ -95,6 +95,10 @@ class Index:
             ends[entry.level] = max(ends.get(entry.level, 0), end)
         return [max(ends[k] for k in ends if k <= level) for level in sorted(ends)]
 
+    def group_bytes(self) -> dict[str, int]:
+        """Bytes of each attribute group's chunks."""
+        return group_bytes({name: entry.length for name, entry in self.entries.items()})
+
     def read_level(self, file: BinaryIO, level: int | None = None) -> Container:
         """Read and check the chunks of the open file up to a level of detail; None: all."""
         names = [e.name for e in self.entries.values() if level is None or e.level <= level]
@@ -227,7 +231,7 @@ def _read_index(file: BinaryIO, size: int, where: str, *, prefix: bool) -> Index
             "magic",
             found=fixed[:4].hex(" "),
             expected=MAGIC.hex(" "),
-            remedy="This is no .gsz file, whatever its name says.",
+            remedy="This is no .gsz file.",
         )
     if len(fixed) < _HEAD.size + _CRC.size:
         raise CorruptFileError(where, "head", found=f"{size} bytes", expected="24 at least")

@@ -27,7 +27,7 @@ from gscompress.stream.clip import Clip
 from gscompress.stream.decoder import decode_key
 from gscompress.stream.group import GroupEncoder
 from gscompress.stream.latent_segment import LatentTrack, write_segment
-from gscompress.stream.manifest import Group, Manifest, Segment
+from gscompress.stream.manifest import Group, Kind, Manifest, Segment
 from gscompress.stream.run import Place, Run
 from gscompress.stream.views import Views
 from tests.checks import digest, make_scene
@@ -60,7 +60,8 @@ def write_run_clip(folder: Path) -> None:
     frames = swarms(decode_key(data), 16, bend=0.0)
     views = Views(gs.virtual_cameras(frames[0], 4, width=64, height=48), get_renderer("cpu"))
     encoder = GroupEncoder(frames[0], np.arange(300), views)
-    files, segments = [data], [("key", 1)]
+    files = [data]
+    segments: list[tuple[Kind, int]] = [("key", 1)]
 
     def correct(place: Place) -> tuple[bytes, np.ndarray]:
         return encoder.correct(place.track, place.moment, place.state, 1e-14)
@@ -87,7 +88,7 @@ def write_latent_clip(folder: Path) -> None:
     finish_clip(folder, files, [("key", 1), ("latent", 1), ("latent", 1)])
 
 
-def finish_clip(folder: Path, files: list[bytes], segments: list[tuple[str, int]]) -> None:
+def finish_clip(folder: Path, files: list[bytes], segments: list[tuple[Kind, int]]) -> None:
     """Write a clip and what it decodes to."""
     folder.mkdir()
     entries, first = [], 0
@@ -95,7 +96,7 @@ def finish_clip(folder: Path, files: list[bytes], segments: list[tuple[str, int]
         url = f"{first:06d}.{'gsz' if kind == 'key' else 'gsr'}"
         (folder / url).write_bytes(data)
         sha256 = hashlib.sha256(data).hexdigest()
-        entries.append(Segment(url, kind, first, count, len(data), sha256))  # type: ignore[arg-type]
+        entries.append(Segment(url, kind, first, count, len(data), sha256))
         first += count
     group = Group(first=0, frames=first, segments=tuple(entries))
     Manifest(fps=30.0, sh_degree=1, gaussians=400, groups=(group,)).write(folder)

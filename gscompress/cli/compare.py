@@ -211,14 +211,15 @@ def _encode_seconds(summaries: Sequence[Path], tests: Sequence[Path]) -> dict[st
     for path in summaries:
         try:
             document = json.loads(read_input(path, MAX_SUMMARY_BYTES))
-            entries = document.get("files", [document])
+            entries = document["files"] if "files" in document else [document]
             done = [entry for entry in entries if "error" not in entry]
             told |= {Path(e["output"]).resolve(): float(e["seconds"]) for e in done}
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError) as error:
+            broken = isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
             raise InputError(
                 path,
-                found=f"{type(error).__name__}: {error}",
-                expected="output of compress --json or convert --json",
+                found=f"no JSON: {error}" if broken else "JSON that says something else",
+                expected="what compress --json or convert --json printed",
             ) from error
     return {str(test): told[test.resolve()] for test in tests if test.resolve() in told}
 

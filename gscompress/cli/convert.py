@@ -13,7 +13,7 @@ import click
 
 from gscompress.cli.examples import Verb
 from gscompress.cli.session import Session, common_options, overwrite_option, pass_session
-from gscompress.errors import UsageError
+from gscompress.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from gscompress.cameras import Camera
@@ -152,10 +152,9 @@ def verb(
     compress' has the choice. 'gscompress info' lists the levels of a .gsz.
     """
     from gscompress.files import open_input
-    from gscompress.io import format_for_name, load, save, scene_bytes, settings_of, with_settings
+    from gscompress.io import format_for_name, save, scene_bytes, settings_of, with_settings
     from gscompress.io.atomic import refuse_existing
-    from gscompress.io.axes import OURS, check_axes, turned
-    from gscompress.pipeline import decompress
+    from gscompress.io.axes import check_axes
 
     chosen = format_for_name(target)
     settings = _settings(flags)
@@ -173,17 +172,7 @@ def verb(
         refuse_existing(target)
     open_input(source).close()
     started = time.perf_counter()
-    if level is None:
-        scene = load(source, axes=axes_in)
-    else:
-        scene = turned(decompress(source, level), axes_in or OURS, OURS)
-    if sh_degree is not None:
-        if sh_degree > scene.sh_degree:
-            raise UsageError(
-                f"--sh-degree {sh_degree}: {source} has spherical harmonics up to degree "
-                f"{scene.sh_degree} only"
-            )
-        scene = scene.replace(sh=scene.sh[:, : (sh_degree + 1) ** 2])
+    scene = _read(source, level, axes_in, sh_degree)
     scene = scene if mode is None else scene.replace(mode=mode)
     if "sightings" in settings_of(chosen) and views != 0 and len(scene):
         settings["sightings"] = _sightings(session, scene, source, cameras, views or VIEWS)
@@ -203,6 +192,33 @@ def verb(
         f"{document['output_bytes']:,} bytes"
     )
     session.result(document, functools.partial(session.say, text))
+
+
+def _read(source: Path, level: int | None, axes: str | None, sh_degree: int | None) -> Gaussians:
+    """The scene up to a level of detail and a degree; None: all of it."""
+    from gscompress.io import detect_format, load
+    from gscompress.io.axes import OURS, turned
+    from gscompress.pipeline import decompress
+
+    if level is None:
+        scene = load(source, axes=axes)
+    elif (known := detect_format(source).id) != "gsz":
+        raise InputError(
+            source,
+            found=f"the format {known}",
+            expected="a .gsz, which alone has levels of detail",
+            remedy="Leave --level out.",
+        )
+    else:
+        scene = turned(decompress(source, level), axes or OURS, OURS)
+    if sh_degree is None:
+        return scene
+    if sh_degree > scene.sh_degree:
+        raise UsageError(
+            f"--sh-degree {sh_degree}: {source} has spherical harmonics up to degree "
+            f"{scene.sh_degree} only"
+        )
+    return scene.replace(sh=scene.sh[:, : (sh_degree + 1) ** 2])
 
 
 def _sightings(

@@ -84,16 +84,16 @@ def _facts(file: Path) -> dict[str, Any]:
 
 def _of_gsz(file: Path) -> dict[str, Any]:
     from gscompress.container import Index
-    from gscompress.io import bytes_by_attribute
 
     index = Index.read(file)
     try:
         header = msgspec.convert(index.header, Header)
     except msgspec.ValidationError as error:
         raise CorruptFileError(file, "header", found=error) from error
+    size, groups = file.stat().st_size, index.group_bytes()
     return {
         "format": "gsz",
-        "bytes": file.stat().st_size,
+        "bytes": size,
         "gaussians": header.gaussians,
         "sh_degree": header.sh_degree,
         "mode": header.mode,
@@ -101,7 +101,7 @@ def _of_gsz(file: Path) -> dict[str, Any]:
             {"gaussians": gaussians, "end": end}
             for gaussians, end in zip(header.levels, index.level_ends(), strict=False)
         ],
-        "bytes_by_attribute": bytes_by_attribute(file),
+        "bytes_by_attribute": {**groups, "container": size - sum(groups.values())},
         "provenance": index.header["provenance"],
         "config": index.header["config"],
     }

@@ -9,13 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gscompress import _native
 from gscompress.codecs.additive import check_count, scaled_words, weights_of
 from gscompress.codecs.assigned import Assigned
 from gscompress.codecs.base import Codec, Decoded, StreamReader, StreamWriter
 from gscompress.codecs.guidance import Guidance
 from gscompress.codecs.kmeans import KMeans
-from gscompress.codecs.parallel import threads
 from gscompress.codecs.quantize import check_adapt, check_positive, rounded
 from gscompress.codecs.sh_search import ShSearch
 from gscompress.codecs.word_metric import DAMPING, METRIC_ROUNDS, WordMetric, codebook
@@ -28,6 +26,7 @@ from gscompress.codecs.words import (
     tree_order,
 )
 from gscompress.codecs.ycocg import YCoCg
+from gscompress.codecs.ycocg_levels import dequantize, luma_and_chroma, quantize
 from gscompress.entropy.base import Planes
 from gscompress.gaussians import SH_C0, Array
 
@@ -217,12 +216,12 @@ class VecTree(Codec):
     ) -> NDArray[np.int32]:  # [3, K, N]
         steps = self._steps(decoded)
         terms = values.shape[1]
-        first = _quantize(values, steps[0], self.chroma, 0, 1)
-        higher = _quantize(values, steps[1], self.chroma, 1, terms - 1)
+        first = quantize(values, steps[0], self.chroma, 0, 1)
+        higher = quantize(values, steps[1], self.chroma, 1, terms - 1)
         if self.views > 0 and guidance.sightings is not None:
             search = ShSearch(compaction=0.064, damping=DAMPING)
             means = decoded.attributes["means"]
-            levels = first, *_luma_and_chroma(higher)
+            levels = first, *luma_and_chroma(higher)
             search.refine(levels, values, means, steps, self.chroma, guidance.sightings)
         count = len(values)
         parts = first.reshape(3, 1, count), higher.reshape(3, terms - 1, count)
@@ -241,7 +240,7 @@ class VecTree(Codec):
         wanted = values[worded, :1].copy()
         wanted[:, 0] -= np.einsum("nk,nkc->nc", shares, words - values[worded, 1:])
         steps = self._steps(decoded)[0][worded]
-        levels[:, 0, worded] = _quantize(wanted, steps, self.chroma, 0, 1)
+        levels[:, 0, worded] = quantize(wanted, steps, self.chroma, 0, 1)
 
     def _values(
         self,
@@ -253,8 +252,8 @@ class VecTree(Codec):
     ) -> Array:
         steps = self._steps(decoded)
         out = np.empty(decoded.shape("sh"), np.float32)
-        _dequantize(levels[:, :1], steps[0], self.chroma, 0, out)
-        _dequantize(levels[:, 1:], steps[1], self.chroma, 1, out)
+        dequantize(levels[:, :1], steps[0], self.chroma, 0, out)
+        dequantize(levels[:, 1:], steps[1], self.chroma, 1, out)
         out[worded, self._skipped :] = self._word_values(book)[index[worded]]
         return out
 
@@ -266,50 +265,19 @@ class VecTree(Codec):
         place[order] = np.arange(len(order), dtype=np.int32)
         rgb = np.ascontiguousarray(words[order].reshape(len(words), -1, 3))
         steps = np.full(len(rgb), self.word_step)
-        levels = _quantize(rgb, steps, self.chroma, 0, rgb.shape[1])
+        levels = quantize(rgb, steps, self.chroma, 0, rgb.shape[1])
         return np.ascontiguousarray(levels.T), place[index]
 
     def _word_values(self, book: NDArray[np.int32]) -> Array:  # [W, terms, 3]
         terms = book.shape[1] // 3
         out = np.empty((len(book), terms, 3), np.float32)
         levels = book.T.reshape(3, terms, len(book))
-        _dequantize(levels, np.full(len(book), self.word_step), self.chroma, 0, out)
+        dequantize(levels, np.full(len(book), self.word_step), self.chroma, 0, out)
         return out
 
     def _steps(self, decoded: Decoded) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         factors = decoded.step_factors(self.adapt)
         return np.asarray(self.step / SH_C0 * factors), np.asarray(self.sh_step * factors)
-
-
-def _luma_and_chroma(planes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Views of planes [3 * terms, N] that hold Y, Co and Cg of each term in turn."""
-    terms = len(planes) // 3
-    return planes[:terms], planes[terms:]
-
-
-def _quantize(
-    rgb: Array,  # [N, K, 3]
-    steps: NDArray[np.float64],
-    chroma: float,
-    first: int,
-    terms: int,
-) -> NDArray[np.int32]:  # [3 * terms, N]
-    planes = np.empty((3 * terms, len(rgb)), np.int32)
-    if terms:
-        _native.quantize_ycocg(rgb, steps, chroma, first, 0.5, *_luma_and_chroma(planes))
-    return planes
-
-
-def _dequantize(
-    levels: NDArray[np.int32],  # [3, terms, N]
-    steps: NDArray[np.float64],
-    chroma: float,
-    first: int,
-    out: Array,
-) -> None:
-    if levels.shape[1]:
-        planes = np.ascontiguousarray(levels).reshape(-1, len(out))
-        _native.dequantize_ycocg(*_luma_and_chroma(planes), steps, chroma, first, out, threads())
 
 
 def _own_planes(levels: NDArray[np.int32], own: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from gscompress.container import MAGIC, Index, group_bytes
+from gscompress.container import MAGIC, Index
 from gscompress.gaussians import Gaussians
 
 __all__ = ["GszFormat"]
@@ -29,8 +29,7 @@ class GszFormat:
 
     def parts(self, path: Path) -> dict[str, int]:
         """Bytes of each attribute."""
-        entries = Index.read(path).entries
-        return group_bytes({name: entry.length for name, entry in entries.items()})
+        return Index.read(path).group_bytes()
 
     def save(self, scene: Gaussians, path: Path) -> None:
         """Compress a scene with the preset ``fast``."""

@@ -117,11 +117,6 @@ class Slots:
             self._sums[slots] += changes
         self._update(slots)
 
-    def set_sums(self, slots: Integers, sums: Integers) -> None:
-        """Replace the sums [M, C] of slots [M]."""
-        self._sums[slots] = sums
-        self._update(slots)
-
     def sums(self, slots: Integers) -> Integers:
         """A copy of the sums [M, C] of slots [M]."""
         return self._sums[slots]

@@ -29,20 +29,20 @@ def native(scene: gs.Gaussians, camera: Any) -> np.ndarray:
     return np.clip(np.asarray(gs.render(scene, camera)), 0, 1)
 
 
-def drop(page: Any, *paths: Path, name: str = "", wait: bool = True) -> None:
+def drop(page: Any, *paths: Path, name: str = "") -> None:
     """Drop files on the page, and wait until they are opened or refused; name: of a single one."""
     files = [(base64.b64encode(path.read_bytes()).decode(), name or path.name) for path in paths]
     page.evaluate(
-        """([files, wait]) => {
+        """(files) => {
           const transfer = new DataTransfer();
           for (const [data, name] of files) {
             const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
             transfer.items.add(new File([bytes], name));
           }
           dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true }));
-          return wait ? viewer.dropped : null;
+          return viewer.dropped;
         }""",
-        [files, wait],
+        files,
     )
 
 

@@ -84,8 +84,9 @@ def test_encode_seconds_come_from_compress(run, ply, cameras, files) -> None:
         other["seconds"],
     ]
     assert other["seconds"] > 0
-    Path("a.json").write_text("{}")
-    assert "a.json: found KeyError: 'output', expected output of compress --json" in run(*args).err
+    for text, found in (("{", "no JSON"), ("{}", "JSON that says"), ("[1]", "JSON that says")):
+        Path("a.json").write_text(text)
+        assert f"a.json: found {found}" in run(*args).err
 
 
 def test_photos(run, ply, cameras, files) -> None:

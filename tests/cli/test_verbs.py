@@ -67,6 +67,9 @@ def test_levels_of_detail(run, ply) -> None:
     assert "truncated" in failed.err
     assert run("convert", "scene.gsz", "no.ply", "--level", "3").code == 1
     assert run("convert", ply, "no.ply", "--level", "0").code == 1
+    assert (
+        "found the format ply, expected a .gsz" in run("convert", ply, "no.ply", "--level", 1).err
+    )
     assert not Path("no.ply").exists()
 
 

@@ -167,10 +167,13 @@ def test_where_the_bytes_go(name: str, tmp_path: Path) -> None:
     assert parts["shN"] > parts["sh0"] > 0
     assert 0 < parts["container"] < 0.9 * io.scene_bytes(path)
     plain = make_scene(600, 0)
-    other = tmp_path / f"b{path.suffix}"
+    other = tmp_path / name.replace("a.", "b.")
     if path.suffix != ".json":
         io.save(plain, other)
-        assert not (io.bytes_by_attribute(other) or {}).get("shN")
+        without = io.bytes_by_attribute(other)
+        assert without is not None
+        assert without["sh0"] > 0
+        assert without.get("shN", 0) == 0
 
 
 def test_formats_that_mix_their_attributes(tmp_path: Path) -> None:

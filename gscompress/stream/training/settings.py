@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from gscompress.errors import InputError
 from gscompress.stages.finetune import Rates
@@ -217,6 +218,6 @@ class QueenSettings:
                 "QueenSettings", "move_step", found=self.move_step, expected="more than 0"
             )
 
-    def replace(self, **changes: object) -> QueenSettings:
+    def replace(self, **changes: Any) -> QueenSettings:
         """A copy with some fields replaced."""
-        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+        return dataclasses.replace(self, **changes)
