@@ -7,10 +7,11 @@
 
 ``gsz`` decompresses; most damage is repaired up to the checksums, so that it reaches the code
 behind them. ``stream`` decodes all frames of a clip whose manifest or segments are damaged, mostly
-with their checksums right. The others load. Every file is read in a child process that is watched:
-an exception that is not one of gscompress.errors, a crash, more than 2 seconds (of processor time,
-beyond those of the undamaged file), or more than 4 times the memory of the undamaged file is a
-failure, and the exit code is 1.
+with their checksums right. ``sog-folder`` takes a meta.json, or a zip that it unpacks. The others
+load; of a SOG mostly a file within the zip is damaged, and the zip is whole. Every file is read in
+a child process that is watched: an exception that is not one of gscompress.errors, a crash, more
+than 2 seconds (of processor time, beyond those of the undamaged file), or more than 4 times the
+memory of the undamaged file is a failure, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from pathlib import Path
 from fuzzing.pool import run_all
 from fuzzing.worker import work
 
-MODES = ["gsz", "ply", "compressed.ply", "glb", "gltf", "ksplat", "sog", "splat", "spz", "stream"]
+MODES = [
+    *("gsz", "ply", "compressed.ply", "glb", "gltf", "ksplat"),
+    *("sog", "sog-folder", "splat", "spz", "stream"),
+]
 
 
 def main(arguments: list[str]) -> int:

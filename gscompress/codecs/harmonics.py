@@ -21,21 +21,25 @@ def harmonics(directions: Doubles, terms: int) -> Doubles:  # [..., 3] -> [..., 
     By the recurrence of the associated Legendre functions, z^0 .. z^l apart from (x + iy)^m.
     """
     x, y, z = np.moveaxis(directions, -1, 0)
+    return np.moveaxis(_harmonics(x, y, z, terms), 0, -1)
+
+
+def _harmonics(x: Doubles, y: Doubles, z: Doubles, terms: int) -> Doubles:  # [...] -> [K, ...]
     degree = math.isqrt(terms) - 1
-    out = np.empty((*directions.shape[:-1], terms))
-    turn = np.ones_like(x, np.complex128)
+    out = np.empty((terms, *x.shape))
+    cosine, sine = np.ones_like(x), np.zeros_like(x)  # of m turns, times (1 - z^2)^(m / 2)
     corner = 1.0  # P_m^m / (1 - z^2)^(m / 2)
     for m in range(degree + 1):
         before, legendre = np.zeros_like(z), np.full_like(z, corner)
         for n in range(m, degree + 1):
             norm = (2 * n + 1) / (4 * math.pi) * math.factorial(n - m) / math.factorial(n + m)
             scaled = math.sqrt(norm * (2 if m else 1)) * legendre
-            out[..., n * n + n + m] = scaled * turn.real
+            np.multiply(scaled, cosine, out=out[n * n + n + m])
             if m:
-                out[..., n * n + n - m] = scaled * turn.imag
+                np.multiply(scaled, sine, out=out[n * n + n - m])
             following = ((2 * n + 1) * z * legendre - (n + m) * before) / (n - m + 1)
             before, legendre = legendre, following
-        turn = turn * (x + 1j * y)
+        cosine, sine = cosine * x - sine * y, cosine * y + sine * x
         corner *= -(2 * m + 1)
     return out
 
@@ -49,10 +53,12 @@ def image_metric(
     its typical one. For few Gaussians at a time. A Gaussian that nobody sees gets the identity.
     """
     weights = sightings.weights.astype(np.float64)  # [B, V]
-    ways = means[:, None].astype(np.float64) - sightings.eyes[None]
-    length = np.linalg.norm(ways, axis=2, keepdims=True)
-    basis = harmonics(ways / np.maximum(length, 1e-30), terms)  # [B, V, terms]
-    gram = (basis * weights[..., None]).transpose(0, 2, 1) @ basis
+    x, y, z = (
+        means[:, axis, None].astype(np.float64) - sightings.eyes[:, axis] for axis in range(3)
+    )
+    length = np.maximum(np.sqrt(x * x + y * y + z * z), 1e-30)
+    basis = _harmonics(x / length, y / length, z / length, terms)  # [terms, B, V]
+    gram = np.swapaxes(basis * weights, 0, 1) @ basis.transpose(1, 2, 0)
     total = weights.sum(axis=1)
     typical = np.divide((weights**2).sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
     # The mean of Y Y^T over the sphere is the identity / 4 pi. Unseen: any metric truncates.

@@ -19,12 +19,17 @@ def threads() -> int:
     return min(os.cpu_count() or 1, 64)
 
 
-def by_blocks(function: Callable[[slice], None], count: int) -> None:
+def by_blocks(function: Callable[[slice], None], count: int, size: int = _BLOCK) -> None:
     """Call ``function`` for slices that make up 0 up to ``count``, side by side.
 
     For numpy expressions with many intermediate results, each of which would pass through memory.
+
+    Args:
+        function: What is done to a slice.
+        count: Where the last slice ends.
+        size: Of a slice, the last one apart.
     """
-    blocks = [slice(i, min(i + _BLOCK, count)) for i in range(0, count, _BLOCK)]
+    blocks = [slice(i, min(i + size, count)) for i in range(0, count, size)]
     workers = min(os.cpu_count() or 1, len(blocks))
     in_parallel(*(partial(_run, function, blocks[k::workers]) for k in range(workers)))
 

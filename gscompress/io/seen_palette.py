@@ -37,6 +37,9 @@ UNSEEN = 1e-6
 """What a Gaussian that no camera sees counts, in pixels."""
 
 _BLOCK = 1 << 13
+_CACHED = 1 << 11
+"""Gaussians whose views, in as many harmonics, stay in a core's cache."""
+
 _STEPS = 2.0 ** -np.arange(3, 12, 0.5)
 """Steps of the numbers of a palette that are tried, the coarsest first."""
 
@@ -82,7 +85,7 @@ class SeenPalette:
             metric, wants = (np.add.reduceat(part[order], starts) for part in (left, pulled))
             return mine[starts], metric, wants
 
-        blocks = [slice(begin, begin + _BLOCK) for begin in range(0, n, _BLOCK)]
+        blocks = [slice(begin, begin + _CACHED) for begin in range(0, n, _CACHED)]
         side_by_side = os.cpu_count() or 1
         for first in range(0, len(blocks), side_by_side):
             few = blocks[first : first + side_by_side]

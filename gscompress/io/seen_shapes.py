@@ -36,6 +36,9 @@ UNSEEN = 1e-4
 MOST = 0.25
 """Error of a log-scale beyond which opacities make up for no more."""
 
+_CACHED = 1 << 11
+"""Gaussians whose intermediate results, for each view, stay in a core's cache."""
+
 _EVERYWHERE = np.array(
     [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1], [1, 1, -1], [1, -1, 1], [-1, 1, 1]], np.float64
 ) / np.sqrt([[1], [1], [1], [3], [3], [3], [3]])
@@ -73,7 +76,7 @@ class SeenShapes:
         def fill(rows: slice) -> None:
             out._fill(rows, scene, sightings.select(rows), least)
 
-        by_blocks(fill, n)
+        by_blocks(fill, n, _CACHED)
         return out
 
     def opacities(self, scene: Gaussians, log_scales: NDArray[np.floating]) -> Doubles:  # [N]
@@ -88,21 +91,20 @@ class SeenShapes:
 
     def _fill(self, rows: slice, scene: Gaussians, sightings: Sightings, least: float) -> None:
         axes = _axes(_unit(scene.quats[rows].astype(np.float64)))
-        weights = sightings.weights.astype(np.float64)
-        ways = scene.means[rows, None].astype(np.float64) - sightings.eyes
-        distances = np.sqrt(np.einsum("nvi,nvi->nv", ways, ways)) + 1e-12
-        ways /= distances[:, :, None]
-        total = np.maximum(weights.sum(axis=1), least)
-        weights = np.hstack([weights, np.repeat(DAMPING / 7 * total[:, None], 7, axis=1)])
-        ways = np.concatenate([ways, np.broadcast_to(_EVERYWHERE, (len(ways), 7, 3))], axis=1)
-        far = np.average(distances, axis=1, weights=weights[:, :-7] + 1e-30)
+        ways, distances = _ways(scene.means[rows].astype(np.float64), sightings.eyes)
+        seen = sightings.weights.astype(np.float64)
+        total = np.maximum(seen.sum(axis=1), least)
+        weights = np.empty(ways.shape[1:])
+        weights[:, :-7] = seen
+        weights[:, -7:] = DAMPING / 7 * total[:, None]
+        far = np.average(distances, axis=1, weights=seen + 1e-30)
         squares = np.exp(2 * scene.log_scales[rows].astype(np.float64))
         wide = squares + (PIXEL * far[:, None]) ** 2
         wide = np.maximum(wide, 1e-8 * wide.max(axis=1, keepdims=True) + 1e-60)
-        flat = _projections(ways @ axes / np.sqrt(wide)[:, None])  # [B, V, 6]
-        weighted = flat * weights[:, :, None]
-        first = weighted.sum(axis=1)
-        second = np.swapaxes(weighted, 1, 2) @ flat
+        flat = _projections(ways, axes / np.sqrt(wide)[:, None])  # [6, B, V]
+        weighted = flat * weights
+        first = weighted.sum(axis=2).T
+        second = np.swapaxes(weighted, 0, 1) @ flat.transpose(1, 2, 0)
         self.turns[rows] = _of_turns(second, squares, wide)
         own = squares / wide
         self.scales[rows] = own**2 * np.einsum("nii->ni", second)[:, :3]
@@ -123,10 +125,29 @@ def _axes(quats: Doubles) -> Doubles:  # [B, 4] unit wxyz -> [B, 3, 3], in colum
     return np.stack([np.stack(row, axis=1) for row in rows], axis=1)
 
 
-def _projections(ways: Doubles) -> Doubles:  # [B, V, 3] -> [B, V, 6]
-    """1 - d d^T for directions d of any length."""
-    x, y, z = np.moveaxis(_unit(ways), 2, 0)
-    return np.stack([1 - x * x, 1 - y * y, 1 - z * z, -y * z, -x * z, -x * y], axis=2)
+def _ways(means: Doubles, eyes: NDArray[np.float32]) -> tuple[Doubles, Doubles]:
+    """Unit vectors [3, B, V + 7] from the eyes, and from everywhere, and the distances [B, V]."""
+    ways = np.empty((3, len(means), len(eyes) + 7))
+    seen = ways[:, :, :-7]
+    for axis in range(3):
+        np.subtract(means[:, axis, None], eyes[:, axis], out=seen[axis])
+    distances = np.sqrt(seen[0] ** 2 + seen[1] ** 2 + seen[2] ** 2) + 1e-12
+    seen /= distances
+    ways[:, :, -7:] = _EVERYWHERE.T[:, None]
+    return ways, distances
+
+
+def _projections(ways: Doubles, axes: Doubles) -> Doubles:  # [3, B, V], [B, 3, 3] -> [6, B, V]
+    """1 - d d^T for the directions in axes of any lengths."""
+    x, y, z = (sum(axes[:, i, axis, None] * ways[i] for i in range(3)) for axis in range(3))
+    length = np.sqrt(x * x + y * y + z * z)
+    x, y, z = x / length, y / length, z / length
+    out = np.empty((6, *x.shape))
+    for k, d in enumerate((x, y, z)):
+        np.subtract(1, d * d, out=out[k])
+    for k, (i, j) in enumerate(((y, z), (x, z), (x, y)), 3):
+        np.multiply(-i, j, out=out[k])
+    return out
 
 
 def _of_turns(second: Doubles, squares: Doubles, wide: Doubles) -> Doubles:  # -> [B, 3, 3]

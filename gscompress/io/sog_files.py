@@ -55,6 +55,13 @@ COEFFICIENTS = (0, 3, 8, 15)
 
 MODELS: dict[Mode, str] = {"mip": "antialiased", "2dgs": "2dgs"}
 MAX_META_BYTES = 1 << 22
+
+_BAD_ZIP = (
+    *(zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError),
+    *(zlib.error, struct.error),
+)
+"""What reading a damaged zip may raise."""
+
 MAX_SIDE = 16383
 """Largest side of a WebP."""
 
@@ -134,7 +141,7 @@ class SogFiles:
             self.size = len(self._content)
             try:
                 self._zip = zipfile.ZipFile(io.BytesIO(self._content))
-            except (zipfile.BadZipFile, ValueError, OSError, struct.error) as error:
+            except _BAD_ZIP as error:
                 raise self.damaged("", error, "a zip") from error
             data = self._member(META, MAX_META_BYTES)
         try:
@@ -215,16 +222,7 @@ class SogFiles:
                 data = member.read(limit + 1)
         except KeyError:
             raise self.damaged(name, "no such file in the zip", name) from None
-        except (
-            zipfile.BadZipFile,
-            NotImplementedError,
-            RuntimeError,
-            OSError,
-            EOFError,
-            ValueError,
-            zlib.error,
-            struct.error,
-        ) as error:
+        except _BAD_ZIP as error:
             raise self.damaged(name, error, "a file in the zip") from error
         if len(data) > limit:
             raise self.damaged(name, f"more than {limit} bytes", "fewer")

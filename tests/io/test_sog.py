@@ -339,6 +339,10 @@ def test_refuses_wrong_files(tmp_path: Path, files: dict[str, bytes]) -> None:
     wrong("quats.webp", bytes(lying))
     path.write_bytes(b"PK\3\4" + b"x" * 100)
     refused(lambda: SogFormat().load(path), "a.sog", "a zip")
+    future = bytearray(repack(path, files).read_bytes())
+    future[future.index(b"PK\1\2") + 6] = 202  # the version that unpacking needs, times ten
+    path.write_bytes(future)
+    refused(lambda: SogFormat().load(path), "a.sog", "version 20.2", "a zip")
 
 
 def test_a_bomb_in_the_zip_is_not_unpacked(tmp_path: Path, files: dict[str, bytes]) -> None:

@@ -7,8 +7,10 @@ import json
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -16,6 +18,7 @@ import gscompress
 from gscompress.container import Container
 from gscompress.errors import CorruptFileError
 from gscompress.gaussians import Gaussians
+from tests.io.test_ksplat import spell_out
 from tests.stream.clips import write_clip
 
 TOOLS = Path(__file__).parents[2] / "tools"
@@ -44,17 +47,23 @@ def scene(n=60):
     )
 
 
-def files(folder):
-    ply, gsz = folder / "scene.ply", folder / "scene.gsz"
-    gscompress.save(scene(), ply)
-    gscompress.compress(scene(), "fast").save(gsz)
-    write_clip(folder / "clip", 3, 2)
-    return {"ply": ply, "gsz": gsz, "stream": folder / "clip" / "manifest.json"}
+def file_of(mode, folder):
+    if mode == "stream":
+        write_clip(folder / "clip", 3, 2)
+        return folder / "clip" / "manifest.json"
+    file = folder / f"scene.{mode.removesuffix('-folder')}"
+    if mode == "gsz":
+        gscompress.compress(scene(), "fast").save(file)
+    elif mode == "ksplat":
+        file.write_bytes(spell_out(scene(), 1))
+    else:
+        gscompress.save(scene(), file)
+    return file
 
 
-@pytest.mark.parametrize("mode", ["ply", "gsz", "stream"])
+@pytest.mark.parametrize("mode", ["ply", "gsz", "stream", "sog", "sog-folder", "gltf"])
 def test_mutations_are_reproducible_and_different(fuzzing, tmp_path, mode):
-    data = fuzzing["mutate"].subject(mode, files(tmp_path)[mode])
+    data = fuzzing["mutate"].subject(mode, file_of(mode, tmp_path))
     mutation = fuzzing["mutate"].mutation
     first = [mutation(mode, data, 1, k) for k in range(60)]
     assert first == [mutation(mode, data, 1, k) for k in range(60)]
@@ -63,7 +72,7 @@ def test_mutations_are_reproducible_and_different(fuzzing, tmp_path, mode):
 
 
 def test_most_mutations_of_a_gsz_pass_its_checksums(fuzzing, tmp_path):
-    data = files(tmp_path)["gsz"].read_bytes()
+    data = file_of("gsz", tmp_path).read_bytes()
     whole = 0
     for k in range(100):
         damaged = fuzzing["mutate"].mutation("gsz", data, 0, k)
@@ -129,7 +138,7 @@ def test_a_dead_child_is_a_crash_and_the_rest_goes_on(fuzzing, tmp_path, monkeyp
 
 def test_most_mutations_of_a_clip_pass_its_checksums(fuzzing, tmp_path):
     """What is said about them is not that a hash is wrong, but what is wrong inside."""
-    data = fuzzing["mutate"].subject("stream", files(tmp_path)["stream"])
+    data = fuzzing["mutate"].subject("stream", file_of("stream", tmp_path))
     read = importlib.import_module("fuzzing.clips").read_packed
     target = tmp_path / "clip.stream"
     inside = 0
@@ -144,9 +153,26 @@ def test_most_mutations_of_a_clip_pass_its_checksums(fuzzing, tmp_path):
     assert inside > 50
 
 
+@pytest.mark.parametrize("mode", ["sog", "sog-folder"])
+def test_most_mutations_of_a_sog_are_within_its_files(fuzzing, tmp_path, mode):
+    """A zip stays one whose checksums are right."""
+    mutate = fuzzing["mutate"]
+    data = mutate.subject(mode, file_of(mode, tmp_path))
+    unpacked = importlib.import_module("fuzzing.sogs")._unzipped
+    whole = 0
+    for k in range(60):
+        damaged = mutate.mutation(mode, data, 0, k)
+        try:
+            files = unpacked(damaged) if mode == "sog" else msgspec.msgpack.decode(damaged)
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
+            continue
+        whole += damaged != data and files is not None
+    assert whole > 35
+
+
 @pytest.mark.parametrize("mode", ["ply", "gsz", "stream"])
 def test_a_short_run_finds_nothing(tmp_path, mode):
-    command = [sys.executable, TOOLS / "fuzz.py", mode, files(tmp_path)[mode], "-n", "150"]
+    command = [sys.executable, TOOLS / "fuzz.py", mode, file_of(mode, tmp_path), "-n", "150"]
     done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
     report = json.loads(done.stdout.splitlines()[-1])
@@ -154,3 +180,19 @@ def test_a_short_run_finds_nothing(tmp_path, mode):
     assert done.returncode == 0
     assert sum(report["outcomes"].values()) == 150
     assert report["outcomes"]["InputError" if mode == "ply" else "CorruptFileError"] > 70
+
+
+@pytest.mark.parametrize("mode", ["ksplat", "glb", "gltf", "sog", "sog-folder"])
+def test_a_few_damaged_files_of_others_find_nothing(fuzzing, tmp_path, mode):
+    """Without a process of their own, which takes longer than they do."""
+    worker, mutate = fuzzing["worker"], fuzzing["mutate"]
+    data = mutate.subject(mode, file_of(mode, tmp_path))
+    read, target = worker.reader(mode), tmp_path / f"damaged.{mode}"
+    target.write_bytes(data)
+    assert worker._outcome(read, target, 10, 1 << 30)["outcome"] == "read"
+    outcomes = []
+    for number in range(60):
+        target.write_bytes(mutate.mutation(mode, data, 0, number))
+        outcomes.append(worker._outcome(read, target, 3, 64 << 20)["outcome"])
+    assert set(outcomes) == {"read", "InputError"}
+    assert outcomes.count("InputError") > 5

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fuzzing.clips import clip_changed, pack
+from fuzzing.sogs import pack_folder, sog_changed
 from gscompress.container import Container
 from gscompress.errors import GscompressError
 
@@ -29,8 +30,10 @@ PLY_WORDS = [
 
 
 def subject(mode: str, file: Path) -> bytes:
-    """The data that is damaged: a file or, of a clip, all that its manifest names."""
-    return pack(file) if mode == "stream" else file.read_bytes()
+    """The data that is damaged: a file or, of a clip or folder, all that its manifest names."""
+    if mode == "stream":
+        return pack(file)
+    return pack_folder(file) if mode == "sog-folder" else file.read_bytes()
 
 
 def mutation(mode: str, data: bytes, seed: int, number: int) -> bytes:
@@ -43,6 +46,8 @@ def mutation(mode: str, data: bytes, seed: int, number: int) -> bytes:
         ways = [bytes_changed, ply_header_changed, ply_header_changed, ply_body_changed]
     elif mode == "stream":
         return clip_changed(data, rng, bytes_changed, chunk_changed, json_changed)
+    elif mode == "sog-folder" or (mode == "sog" and rng.random() < 0.8):
+        return sog_changed(data, rng, bytes_changed, json_changed)
     elif mode in ("glb", "gltf"):
         ways = [bytes_changed, json_changed, json_changed, json_changed]
     else:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from fuzzing.clips import read_packed
 from fuzzing.mutate import mutation, subject
+from fuzzing.sogs import read_folder
 
 __all__ = ["work"]
 
@@ -50,6 +51,8 @@ def reader(mode: str) -> Callable[[Path], object]:
 
     if mode == "stream":
         return read_packed
+    if mode == "sog-folder":
+        return read_folder
     return gscompress.decompress if mode == "gsz" else gscompress.load
 
 
