@@ -72,7 +72,7 @@ class _Axes:
                 x, _ = self.place(bits, self._y[0])
                 parts.append(f'<path d="M{x} {_TOP}V{bottom}" stroke="#d0d7de"/>')
                 parts.append(f'<text x="{x}" y="{bottom + 18}" text-anchor="middle">{bits}</text>')
-        for psnr in np.arange(self._y[0], self._y[1] + 1, 5):
+        for psnr in np.arange(self._y[0], self._y[1] + 1, 5).tolist():
             _, y = self.place(self._xs[0], psnr)
             parts.append(f'<path d="M{_LEFT} {y}H{right}" stroke="#d0d7de"/>')
             parts.append(f'<text x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{psnr:.0f}</text>')

@@ -233,8 +233,8 @@ def camera_rays(camera: Camera, x: NDArray[Any], y: NDArray[Any]) -> tuple[Array
 def contrast(image: Array) -> Array:  # [H, W, 3] -> [H, W]
     """Largest difference to a neighbouring pixel, over the channels and eight neighbours."""
     padded = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))
-    return np.asarray((windows.max(axis=(3, 4)) - windows.min(axis=(3, 4))).max(axis=2))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3, 3))[:, :, 0]
+    return np.asarray((windows.max(axis=(2, 3)) - windows.min(axis=(2, 3))).max(axis=2))
 
 
 def ggx(normal: Array, to_eye: Array, to_light: Array, base: Array, roughness: Array) -> Array:

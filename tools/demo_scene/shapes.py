@@ -107,7 +107,7 @@ class Sphere(Shape):
         gap = np.sqrt(np.maximum(dot(origin, origin) - closest * closest, 0)) - self.radius
         ahead = closest > self.radius * 0.05
         ratio = np.where(ahead, gap / np.maximum(closest, TOUCH), limit)
-        return np.minimum(ratio, limit).astype(np.float32)
+        return np.asarray(np.minimum(ratio, limit), np.float32)
 
     def normals(self, p: Array) -> Array:
         return normalize(p)
