@@ -240,8 +240,8 @@ splat-transform 3.7.0 takes hours for bonsai and the statue on a CPU: its search
 entries takes 3,089 and 4,943 CPU seconds for one of its ten iterations, going by a sample of the
 points. The rows are of a copy with all ten iterations in which another exact search stands for its
 own; in brackets what its own would take. A million Gaussians of degree 3 (248 MB of PLY) are a SOG
-of 12,329,348 bytes in 139 CPU seconds, the look from 32 virtual cameras included: 136 s on two
-cores that other work had half of. `gscompress convert million.ply million.sog`.
+of 12,330,661 bytes after 62 s on two cores, the look from 32 virtual cameras included:
+`gscompress convert million.ply million.sog`.
 
 ## Six files of one scene
 
