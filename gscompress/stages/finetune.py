@@ -32,6 +32,13 @@ MIN_CHECKABLE = 8
 TOLERANCE = 1.5
 """dB that views held out may lose on the way; high rates that heal later cost less."""
 
+GENTLE_MEANS, GENTLE_DAMPING = 0.1, 10.0
+"""Where views held out got worse: what rates of means are multiplied by, and the least damping.
+
+Cameras may then stand among Gaussians. One that crosses the near plane of a camera that is not
+learned from hides all from it, and the noise of single views takes it there in time.
+"""
+
 
 @dataclass(frozen=True)
 class Rates:
@@ -87,7 +94,7 @@ class Finetune(Stage):
     of that one: what grows there hides everything from it, be it learned from photos or renders.
     So a look that finds the views held out much worse than at the start ends the attempt, and with
     ``target`` auto also photos that have improved no look. Then, and in all later stages, renders
-    of the input are learned from all cameras.
+    of the input are learned from all cameras, and means hardly move.
 
     Attributes:
         target: What is matched: renders of the input scene; the photos, whatever comes of it; or
@@ -202,11 +209,15 @@ class Finetune(Stage):
 
     def _plan(self, ctx: Context, extent: float) -> Plan:
         threads = getattr(ctx.renderer, "threads", 1)
+        rates, damping = self.rates, self.damping
+        if ctx.learn_all:
+            rates = dataclasses.replace(rates, means=GENTLE_MEANS * rates.means)
+            damping = max(damping, GENTLE_DAMPING)
         return Plan(
-            rates=self.rates.by_attribute(extent),
+            rates=rates.by_attribute(extent),
             steps=self.steps,
             seconds=self.seconds,
-            damping=self.damping,
+            damping=damping,
             decay=self.decay,
             last_rate=self.last_rate,
             loss=PhotoLoss(self.ssim_share, self.softness, threads),

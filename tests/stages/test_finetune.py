@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import gscompress as gs
 from gscompress.cameras import Camera
 from gscompress.config import Config, load_config
 from gscompress.errors import InputError
@@ -20,6 +21,7 @@ from gscompress.pipeline import compress
 from gscompress.rate import Encoder, allocate
 from gscompress.stages.base import Context, Progress
 from gscompress.stages.finetune import Finetune, Rates
+from gscompress.stages.merge import Merge
 from gscompress.stages.quantizer import CodecQuantizer
 from gscompress.stages.targets import parts
 
@@ -279,7 +281,7 @@ class TestCamerasThatSeeEachOther:
         assert ring.learn_all
         assert "from all cameras" in caplog.text
         start = mean_psnr(before, ring.cameras, ring)
-        assert mean_psnr(after, ring.cameras, ring) > start + 1
+        assert mean_psnr(after, ring.cameras, ring) > start + 0.7
         # Later stages do not try again.
         assert not self.STAGE._uses_photos(ring)
         bare = Context(ring.scene, ring.cameras, device="cpu", learn_all=True)
@@ -296,6 +298,29 @@ class TestCamerasThatSeeEachOther:
                 self.STAGE.apply(before, ring)
         ring.learn_all, ring.progress = False, None
         assert same(self.STAGE.apply(before, ring), whole)
+
+    def test_means_hardly_move_then(self, ring: Context) -> None:
+        before = self.thinned(ring)
+
+        def move(learn_all: bool) -> float:
+            ctx = Context(ring.scene, ring.cameras, device="cpu", learn_all=learn_all)
+            after = self.STAGE.apply(before, ctx)
+            return float(np.linalg.norm(after.means - before.means, axis=1).max())
+
+        assert 0 < 10 * move(True) < move(False)
+
+    def test_a_real_dome(self, shared_data: Path) -> None:
+        """Cameras that nobody learns from stand among Gaussians, too, and must not be covered."""
+        capture = shared_data / "basketball"
+        original = gs.load(capture / "frames" / "frame_0000.ply")
+        train, test = gs.cameras.split(gs.load_cameras(capture / "cameras.json"), capture)
+        ctx = Context(original, train, device="cpu", learn_all=True)
+        merged = Merge(keep=0.4, rounds=3, views=27).apply(original, ctx)
+        stage = next(s for s in load_config("small").stages if isinstance(s, Finetune))
+        found = dataclasses.replace(stage, steps=800, check_every=800).apply(merged, ctx)
+        each = [mean_psnr(found, [camera], ctx) for camera in test]
+        assert min(each) > 39.5
+        assert np.mean(each) > mean_psnr(merged, test, ctx) + 3
 
     def test_photos_that_are_asked_for_are_learned(self, ring: Context) -> None:
         before = self.thinned(ring)
