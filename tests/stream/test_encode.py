@@ -102,7 +102,7 @@ def test_a_rigid_motion(
     changes = sum(report.bytes for report in reports[1:]) / 4
     assert changes < (0.12 if trajectories == "never" else 0.09) * reports[0].bytes
     values = [report.psnr for report in reports[1:]]
-    assert max(values) - min(values) < (0.2 if trajectories == "never" else 2.5)
+    assert max(values) - min(values) < (1.0 if trajectories == "never" else 2.5)
 
 
 def test_noise_is_coded_frame_by_frame(
@@ -269,7 +269,7 @@ def test_a_real_sequence(shared_data: Path, tmp_path: Path) -> None:
     settings = Settings(preset="fast", target_psnr=40.0, trajectories="never")
     _, reports = encode_clip(frames, folder(tmp_path), settings, cameras=train, control=test)
     for report in reports[1:]:
-        assert 40.0 <= report.psnr <= 40.11
+        assert 40.0 <= report.psnr <= 40.15
         assert report.bytes <= 40_000 * report.gaussians / 1e5
 
 
